@@ -1,0 +1,44 @@
+# SPDX-License-Identifier: MIT
+#
+# A thin front: each target is one or two commands, and needs gcc, make and
+# cmake. What a target wants beyond that, scripts/setup.sh installs or names.
+
+BUILD   ?= build
+PREFIX  ?= /usr/local
+JOBS    ?= $(shell nproc)
+RELEASE := $(BUILD)/release
+export BUILD
+
+all:            ## build the libraries, the examples and the benchmarks
+	@cmake --preset release -B $(RELEASE) -DCMAKE_INSTALL_PREFIX=$(PREFIX) --log-level=WARNING >/dev/null
+	@cmake --build $(RELEASE) -j $(JOBS)
+
+run:            ## 10,000 connections to a plain blocking server, on one thread
+	@scripts/setup.sh run
+	@$(MAKE) --no-print-directory all
+	@$(RELEASE)/examples/echo-run
+
+test:           ## everything: both compilers, sanitizers, every switch, aarch64
+	@scripts/test.sh $(VARIANTS)
+
+bench:          ## the table of measured figures, with peers in the same run
+	@scripts/setup.sh bench
+	@$(MAKE) --no-print-directory all
+	@bench/run.sh $(RELEASE)
+
+check-format:   ## does the tree look as .clang-format says?
+	@scripts/format.sh --check
+
+format:         ## make it so
+	@scripts/format.sh
+
+install: all    ## DESTDIR= PREFIX=
+	@DESTDIR=$(DESTDIR) cmake --install $(RELEASE)
+
+clean:
+	rm -rf $(BUILD)
+
+help:
+	@sed -n 's/^\([a-z-]*\):[^#]*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 16
+
+.PHONY: all run test bench check-format format install clean help

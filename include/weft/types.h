@@ -1,0 +1,108 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * weft/types.h - what every other header speaks of: bodies, attributes,
+ * deadlines. Clean C99 and C++98; includes nothing but <stddef>/<stdint>.
+ *
+ * Conventions of the whole library:
+ *   - a function returns >= 0, or a negative errno;
+ *   - outputs come last, are named ret_*, and are untouched on failure;
+ *   - times are int64_t nanoseconds on the weft_now() clock, and absolute;
+ *   - a "cancellation point" returns -ECANCELED once its task is cancelled.
+ */
+#ifndef WEFT_TYPES_H
+#define WEFT_TYPES_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#include <weft/config.h>
+
+#ifdef __cplusplus
+#define WEFT_BEGIN_DECLS extern "C" {
+#define WEFT_END_DECLS   }
+#else
+#define WEFT_BEGIN_DECLS
+#define WEFT_END_DECLS
+#endif
+
+#define WEFT_API __attribute__((visibility("default")))
+
+WEFT_BEGIN_DECLS
+
+/** A task that the runtime schedules. A handle: never dereference it. */
+typedef struct weft_task weft_task;
+/** A function that suspends with a value and is resumed by its caller. */
+typedef struct weft_coroutine weft_coroutine;
+/** A few real stacks on which many coroutines or tasks take turns. */
+typedef struct weft_stack_group weft_stack_group;
+
+/** A task's body; what it returns is what weft_join() delivers. */
+typedef int weft_fn(void *arg);
+
+/** Waits without end. */
+#define WEFT_FOREVER INT64_MAX
+/** Tries once and never waits: every call answers -EAGAIN instead. */
+#define WEFT_NOWAIT ((int64_t)0)
+
+enum weft_flags {
+	/** The task may move between workers whenever it parks: no frame of it
+	 * may cache the address of a thread-local (errno's among them). */
+	WEFT_MIGRATE = 1u << 0,
+	/** Rounding and exception control (MXCSR, x87 CW, FPCR) belong to the
+	 * task and not to the thread; costs one compare a switch. */
+	WEFT_KEEP_FP = 1u << 1,
+	/** libc calls of this task are not hooked. */
+	WEFT_NO_HOOKS = 1u << 2,
+	/** The runtime does not wait for this task: it cancels it at the end. */
+	WEFT_DAEMON = 1u << 3
+};
+
+/** How to make a task or a coroutine. All zero means: the defaults. */
+typedef struct weft_attr {
+	/** For dumps and debuggers; copied, 31 bytes kept. NULL: none. */
+	const char *name;
+	/** Usable stack in bytes, rounded up to a size class. 0: WEFT_STACK of
+	 * the environment, or 256 KiB. < 16 KiB or > 1 GiB: -EINVAL. */
+	size_t stack_bytes;
+	/** Take turns on a stack of this group instead of a private one. */
+	weft_stack_group *shared;
+	/** A set of enum weft_flags; an unknown bit: -EINVAL. */
+	unsigned flags;
+} weft_attr;
+
+/**
+ * weft_stack_group_new - make a group of stacks to be shared
+ * @ret_group:   the new group
+ * @count:       how many real stacks; tasks are dealt to them in turn
+ * @stack_bytes: usable bytes of each; 0 and bounds as in weft_attr
+ *
+ * A suspended user of a shared stack keeps only a copy of its live bytes, so
+ * no other task may hold a pointer into its frames while it is suspended. A
+ * group belongs to the thread that made it.
+ *
+ * Return: 0, -EINVAL (count is 0 or > 65536, stack_bytes out of bounds),
+ * -ENOMEM.
+ */
+WEFT_API int weft_stack_group_new(weft_stack_group **ret_group, unsigned count, size_t stack_bytes);
+
+/**
+ * weft_stack_group_free - give the stacks of a group back
+ * @group: group, or NULL
+ *
+ * Return: 0, -EBUSY (a task or coroutine of the group is still alive),
+ * -EPERM (another thread made the group).
+ */
+WEFT_API int weft_stack_group_free(weft_stack_group *group);
+
+/** "file.c:123", the place this macro stands at. */
+#define WEFT__STRING2(x) #x
+#define WEFT__STRING(x)  WEFT__STRING2(x)
+#define WEFT_HERE        __FILE__ ":" WEFT__STRING(__LINE__)
+
+/** The version of the headers, and of the library that is linked. */
+#define WEFT_VERSION "0.1.0"
+WEFT_API const char *weft_version(void);
+
+WEFT_END_DECLS
+
+#endif

@@ -1,0 +1,231 @@
+#!/bin/bash
+# SPDX-License-Identifier: MIT
+#
+# test.sh [variant...] - build and test weft in every way it can be built
+#
+#   gcc                   everything, warnings are errors
+#   clang                 builds everything, runs the unit tests
+#   asan ubsan            unit and fault tests under a sanitizer
+#   asm ucontext sjlj     unit tests on the other switches
+#   aarch64               unit tests under qemu-user
+#
+# Each variant is a preset of CMakePresets.json in a directory of its own. The last
+# line counts the cases of all variants; what was skipped is listed above it with
+# its reason. With CI=true a skip that tests/allowed-skips.txt does not list is a
+# failure.
+set -u
+cd "$(dirname "$0")/.."
+
+build=${BUILD:-build}
+jobs=${JOBS:-$(nproc)}
+all_variants="gcc clang asan ubsan asm ucontext sjlj aarch64"
+passed=0 failed=0 skipped=0
+skips=()    # "variant group.name: reason"
+failures=() # "variant what"
+
+heading() { printf '\n=== %s: %s\n' "$1" "$2"; }
+
+# --- counting ------------------------------------------------------------------------
+
+# read_log <what ctest printed> <its log> - "sum P F S", "skip name: reason", "fail name"
+#
+# The log holds the output of every program, each of which closes with "N passed,
+# N failed, N skipped". One that does not is one case: passed, failed, or skipped
+# as ctest printed it.
+read_log()
+{
+	awk '
+	function settle() {
+		if (program == "" || program in lost)
+			return
+		if (!closed && program in skips) {
+			s++
+			print "skip " program ": it gave no reason"
+		} else if (!closed && !broken) {
+			p++
+		} else if (broken && bad == 0) {
+			f++
+			print "fail " program
+		}
+		program = ""
+	}
+	FNR == NR && /\*\*\*Skipped/ { skips[$4] = 1 }
+	FNR == NR && /\*\*\*Not Run/ { lost[$4] = 1; f++; print "fail " $4 " (not built)" }
+	FNR == NR                   { next }
+	/^[0-9]+\/[0-9]+ Testing: /  { settle(); program = $3; closed = broken = bad = 0; next }
+	/^skipped because: /         { reason = substr($0, 18); next }
+	/^SKIPPED /                  { print "skip " $2 ": " reason; reason = ""; next }
+	/^FAILED /                   { print "fail " $2; next }
+	/^Test Failed\.$/            { broken = 1; next }
+	/^[0-9]+ passed, [0-9]+ failed, [0-9]+ skipped$/ {
+		p += $1; f += $3; s += $5
+		bad += $3
+		closed = 1
+	}
+	END { settle(); print "sum", p + 0, f + 0, s + 0 }' "$1" "$2"
+}
+
+count_log()
+{
+	local variant=$1 kind rest
+	while read -r kind rest; do
+		case $kind in
+		skip) skips+=("$variant $rest") ;;
+		fail) failures+=("$variant $rest") ;;
+		sum)
+			set -- $rest
+			passed=$((passed + $1)) failed=$((failed + $2)) skipped=$((skipped + $3))
+			echo "--- $variant: $1 passed, $2 failed, $3 skipped"
+			;;
+		esac
+	done < <(read_log "$2" "$3")
+}
+
+# A whole variant that cannot be built here.
+skip_variant()
+{
+	skips+=("$1 variant.$1: $2")
+	skipped=$((skipped + 1))
+	echo "--- $1: skipped: $2"
+}
+
+fail_variant()
+{
+	failures+=("$1 $2")
+	failed=$((failed + 1))
+	echo "--- $1: $2"
+}
+
+# --- building and running --------------------------------------------------------------
+
+# run_variant <variant> <preset> <build target> <ctest arguments...>
+run_variant()
+{
+	local variant=$1 preset=$2 target=$3 dir=$build/$2 status before=$failed
+	shift 3
+	if ! cmake --preset "$preset" -B "$dir" >"$build/$preset.configure.log" 2>&1; then
+		tail -n 20 "$build/$preset.configure.log"
+		fail_variant "$variant" "does not configure"
+		return
+	fi
+	if ! cmake --build "$dir" -j "$jobs" --target $target >"$build/$preset.build.log" 2>&1; then
+		grep -E -A 5 'error|Error|warning:|undefined' "$build/$preset.build.log" | head -n 40
+		fail_variant "$variant" "does not build (all of it: $build/$preset.build.log)"
+		return
+	fi
+	rm -f "$dir/Testing/Temporary/LastTest.log"
+	(cd "$dir" && ctest --output-on-failure --no-label-summary -j "$jobs" "$@") |
+		tee "$build/$preset.ctest.log"
+	status=${PIPESTATUS[0]}
+	if [ ! -s "$dir/Testing/Temporary/LastTest.log" ]; then
+		fail_variant "$variant" "ran no test"
+		return
+	fi
+	count_log "$variant" "$build/$preset.ctest.log" "$dir/Testing/Temporary/LastTest.log"
+	if [ $status -ne 0 ] && [ $failed -eq "$before" ]; then
+		fail_variant "$variant" "ctest failed with $status"
+	fi
+}
+
+# Labels are matched as regular expressions; ^fault$ is not default.
+unit=(-L '^unit$')
+unit_and_fault=(-L '^(unit|fault)$')
+
+variant_gcc()
+{
+	heading gcc "everything"
+	run_variant gcc dev all
+}
+
+variant_clang()
+{
+	heading clang "builds everything, runs the unit tests"
+	if ! command -v clang >/dev/null; then
+		skip_variant clang "no clang"
+		return
+	fi
+	run_variant clang dev-clang all "${unit[@]}"
+}
+
+variant_asan()
+{
+	heading asan "unit and fault tests under AddressSanitizer"
+	run_variant asan asan "tests-unit tests-fault" "${unit_and_fault[@]}"
+}
+
+variant_ubsan()
+{
+	local preset=ubsan-clang
+	# clang's knows a few more kinds; gcc's does where clang's runtime is missing.
+	echo 'int main(void) { return 0; }' |
+		clang -fsanitize=undefined -x c - -o /dev/null 2>/dev/null || preset=ubsan
+	heading ubsan "unit and fault tests under UndefinedBehaviorSanitizer (preset $preset)"
+	run_variant ubsan $preset "tests-unit tests-fault" "${unit_and_fault[@]}"
+}
+
+variant_switch()
+{
+	heading "$1" "unit tests, WEFT_SWITCH=$1"
+	run_variant "$1" "$1" tests-unit "${unit[@]}"
+}
+variant_asm()      { variant_switch asm; }
+variant_ucontext() { variant_switch ucontext; }
+variant_sjlj()     { variant_switch sjlj; }
+
+variant_aarch64()
+{
+	heading aarch64 "unit tests, cross-compiled, under qemu-user"
+	if ! command -v aarch64-linux-gnu-gcc >/dev/null || ! command -v qemu-aarch64 >/dev/null; then
+		skip_variant aarch64 "no cross compiler or no qemu-user"
+		return
+	fi
+	run_variant aarch64 aarch64 tests-unit "${unit[@]}"
+}
+
+# --- the end -----------------------------------------------------------------------------
+
+# In CI a skip must be on the list: patterns for "variant group.name", # comments.
+is_allowed()
+{
+	local name=${1%%: *} pattern
+	while read -r pattern; do
+		[[ $name == $pattern ]] && return 0
+	done < <(sed 's/[[:space:]]*#.*//; /^$/d' tests/allowed-skips.txt)
+	return 1
+}
+
+judge_skips()
+{
+	local skip
+	[ ${#skips[@]} -eq 0 ] && return
+	printf '\nSkipped:\n'
+	for skip in "${skips[@]}"; do
+		if [ "${CI:-}" = true ] && ! is_allowed "$skip"; then
+			echo "  $skip  [not in tests/allowed-skips.txt: a failure]"
+			failures+=("$skip")
+			failed=$((failed + 1)) skipped=$((skipped - 1))
+		else
+			echo "  $skip"
+		fi
+	done
+}
+
+list_failures()
+{
+	[ ${#failures[@]} -eq 0 ] && return
+	printf '\nFailed:\n'
+	printf '  %s\n' "${failures[@]}"
+}
+
+mkdir -p "$build"
+scripts/setup.sh test || exit 1
+for variant in ${*:-$all_variants}; do
+	case " $all_variants " in
+	*" $variant "*) SECONDS=0; "variant_$variant"; echo "    took ${SECONDS} s" ;;
+	*) echo "test.sh: no variant $variant; there are: $all_variants"; exit 2 ;;
+	esac
+done
+judge_skips
+list_failures
+printf '\n%d passed, %d failed, %d skipped\n' $passed $failed $skipped
+[ $failed -eq 0 ]

@@ -1,0 +1,18 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * cpu.h - the stack pointer, aarch64.
+ */
+#ifndef WEFT_BASE_CPU_H
+#define WEFT_BASE_CPU_H
+
+#include <base/compiler.h>
+
+static always_inline char *stack_pointer(void)
+{
+	char *sp;
+
+	__asm__ volatile("mov %0, sp" : "=r"(sp));
+	return sp;
+}
+
+#endif

@@ -1,0 +1,44 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * fault.c - the countdown behind fault.h, and plain mappings.
+ */
+#include <stdatomic.h>
+
+#include <base/fault.h>
+
+_Atomic unsigned weft__fault_left;
+static _Atomic bool fired;
+
+void weft__fault_fail(unsigned n)
+{
+	if (n)
+		fired = false;
+	weft__fault_left = n;
+}
+
+bool weft__fault_fired(void)
+{
+	return fired;
+}
+
+bool weft__fault_count(void)
+{
+	unsigned left = weft__fault_left;
+
+	while (left && !atomic_compare_exchange_weak(&weft__fault_left, &left, left - 1))
+		;
+	if (left == 1)
+		fired = true;
+	return left == 1;
+}
+
+void *weft__map(size_t bytes)
+{
+	void *addr;
+
+	if (weft__fault_hit())
+		return NULL;
+	addr = mmap(NULL, bytes, PROT_READ | PROT_WRITE,
+		    MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE | MAP_STACK, -1, 0);
+	return addr == MAP_FAILED ? NULL : addr;
+}

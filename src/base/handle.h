@@ -1,0 +1,35 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * handle.h - a pointer and a 22-bit tag in one word.
+ *
+ *   | 63 .. 22 address, bits 47 .. 6 of it | 21 .. 0 tag |
+ *
+ * Addresses of user space have 48 bits here, and blocks are aligned to 64: one
+ * shift packs, one unpacks. The memory behind a word must be type-stable: it is
+ * looked at to find out that the word is stale.
+ */
+#ifndef WEFT_BASE_HANDLE_H
+#define WEFT_BASE_HANDLE_H
+
+#include <base/compiler.h>
+
+#define TAG_BITS 22
+#define TAG_MASK ((1u << TAG_BITS) - 1)
+
+/* @tag: only its low TAG_BITS count. */
+static inline uint64_t tagged_pack(const void *block, uint32_t tag)
+{
+	return (uint64_t)(uintptr_t)block << 16 | (tag & TAG_MASK);
+}
+
+static inline void *tagged_pointer(uint64_t word)
+{
+	return (void *)(uintptr_t)(word >> TAG_BITS << 6);
+}
+
+static inline uint32_t tagged_tag(uint64_t word)
+{
+	return (uint32_t)word & TAG_MASK;
+}
+
+#endif

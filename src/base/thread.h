@@ -1,0 +1,39 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * thread.h - what weft keeps for each OS thread: who runs on it right now.
+ *
+ * Written only by the thread itself. Its address must not be kept across a
+ * switch by code that may run on a WEFT_MIGRATE task: compilers cache it.
+ * Re-read it through weft__thread_now() there.
+ */
+#ifndef WEFT_BASE_THREAD_H
+#define WEFT_BASE_THREAD_H
+
+#include <base/compiler.h>
+
+struct worker;
+struct task;
+struct coroutine;
+struct stack_cache;
+struct hop;
+
+struct thread {
+	struct task *task;           /* running now; NULL: no runtime, or the worker itself */
+	struct coroutine *coroutine; /* innermost one that runs inside task or thread */
+	struct worker *worker;       /* NULL until this thread is a runtime */
+	unsigned worker_index;       /* its index, from 1; 0: none */
+	struct stack_cache *stacks;  /* free private stacks; made at first use */
+	struct hop *hop;             /* core/coroutine.h; NULL: no coroutine needs it */
+	unsigned coroutines_rare;    /* alive, with a shared stack or FP words of their own */
+	uint32_t coroutine_tag;      /* of the next one */
+#if WEFT_ASAN
+	struct coroutine *asan_resumed; /* its first frame shall note the stack that was left */
+#endif
+};
+
+extern __thread struct thread weft__thread __attribute__((tls_model("initial-exec"))) WEFT_PRIVATE;
+
+/** &weft__thread, computed anew: safe after a switch to another thread. */
+struct thread *weft__thread_now(void);
+
+#endif
