@@ -1,0 +1,40 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * cpu.h - aarch64: control words, red zone. Included by arch.h.
+ */
+#ifndef WEFT_ARCH_CPU_H
+#define WEFT_ARCH_CPU_H
+
+#define CONTEXT_RED_ZONE 0 /* the Linux ABI has none */
+
+static always_inline void weft__fp_save(struct fp_control *fp)
+{
+	uint64_t fpcr;
+
+	__asm__ volatile("mrs %0, fpcr" : "=r"(fpcr));
+	fp->mxcsr = (uint32_t)fpcr; /* the upper half is reserved */
+	fp->x87_cw = 0;
+}
+
+/* Makes @fp the words of this thread, which are @now at present. */
+static always_inline void fp_replace(const struct fp_control *now, const struct fp_control *fp)
+{
+	if (unlikely(now->mxcsr != fp->mxcsr))
+		__asm__ volatile("msr fpcr, %0" : : "r"((uint64_t)fp->mxcsr) : "memory");
+}
+
+static always_inline void weft__fp_load(const struct fp_control *fp)
+{
+	struct fp_control now;
+
+	weft__fp_save(&now);
+	fp_replace(&now, fp);
+}
+
+static always_inline void weft__fp_swap(struct fp_control *save, const struct fp_control *load)
+{
+	weft__fp_save(save);
+	fp_replace(save, load);
+}
+
+#endif

@@ -1,0 +1,67 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * entry.S - the first frame of a context (x86-64, inline and asm backends).
+ *
+ * A switch arrives with rdi = the context, rsi = the value, and rsp and rbp as
+ * the context says. "rip undefined" tells unwinders that nobody called us, and
+ * the zeroed rbp tells the same to those that follow frame pointers. The nop
+ * before each label is for those who look up pc - 1.
+ *
+ * fn is entered by push and jmp: it never returns, and a call would leave an
+ * address on the CPU's return stack, by which the next returns are predicted wrong
+ * (15 ns of a spawn, run and join).
+ */
+	.text
+
+/* weft__context_make_at(): rbp = fn, rsp 16-byte aligned. fn(context, value) */
+	.p2align 4
+	.globl	weft__context_entry
+	.hidden	weft__context_entry
+	.type	weft__context_entry, @function
+	.cfi_startproc
+	.cfi_undefined rip
+	nop
+weft__context_entry:
+	endbr64
+	movq	%rbp, %rax
+	xorl	%ebp, %ebp
+	leaq	1f(%rip), %rcx
+	pushq	%rcx
+	jmp	*%rax
+	nop
+1:	call	weft__context_returned
+	.cfi_endproc
+	.size	weft__context_entry, . - weft__context_entry
+
+/* On the stack: fn, arg; aligned once they are off. fn(arg, value) */
+	.p2align 4
+	.globl	weft__context_entry_arg
+	.hidden	weft__context_entry_arg
+	.type	weft__context_entry_arg, @function
+	.cfi_startproc
+	.cfi_undefined rip
+	nop
+weft__context_entry_arg:
+	endbr64
+	popq	%rax
+	popq	%rdi
+	xorl	%ebp, %ebp
+	leaq	1f(%rip), %rcx
+	pushq	%rcx
+	jmp	*%rax
+	nop
+1:	call	weft__context_returned
+	.cfi_endproc
+	.size	weft__context_entry_arg, . - weft__context_entry_arg
+
+/* Marked for IBT when the rest is, and never for SHSTK: we switch stacks
+ * without a shadow, so a process with libweft must run without. */
+#if defined(__CET__) && (__CET__ & 1)
+	.pushsection .note.gnu.property, "a", @note
+	.p2align 3
+	.long	4, 16, 5
+	.asciz	"GNU"
+	.long	0xc0000002, 4, 1, 0
+	.popsection
+#endif
+	.section .note.GNU-stack, "", @progbits
