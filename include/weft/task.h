@@ -1,0 +1,143 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * weft/task.h - tasks: coroutines that a scheduler runs.
+ *
+ * The first call that needs one turns the calling thread into a runtime of
+ * one worker, and its caller into that runtime's first task ("main"). A task
+ * runs until it waits, yields or ends; then the next one runs. Nothing here is
+ * async-signal-safe.
+ *
+ * A handle is counted: weft_spawn() gives one to its caller, who drops it by
+ * weft_join() or weft_detach(). After that every call with it is -ESRCH, also
+ * when its memory serves another task by now.
+ */
+#ifndef WEFT_TASK_H
+#define WEFT_TASK_H
+
+#include <weft/time.h>
+#include <weft/types.h>
+
+WEFT_BEGIN_DECLS
+
+/**
+ * weft_run - run fn(arg) as the main task of a runtime, and wait for its tasks
+ * @workers: 1 in this version (0 will be one a CPU; others: -ENOTSUP)
+ * @fn:      body of the main task
+ * @arg:     passed to @fn
+ * @ret:     what @fn returned; may be NULL
+ *
+ * Returns when @fn and every task that is not WEFT_DAEMON have ended; daemons
+ * are cancelled then, and joined.
+ *
+ * Return: 0, -EINVAL (fn is NULL), -EBUSY (this thread is a runtime already),
+ * -ENOTSUP, -ENOMEM, or what epoll_create1(2) failed with.
+ */
+WEFT_API int weft_run(unsigned workers, weft_fn *fn, void *arg, int *ret);
+
+/**
+ * weft_spawn - make a task; it runs when the scheduler comes to it
+ * @ret_task: handle, to be joined or detached; NULL detaches at once
+ * @attr:     NULL: the defaults
+ * @fn:       body
+ * @arg:      passed to @fn
+ *
+ * Never waits and never runs another task. The macro records file and line.
+ *
+ * Return: 0, -EINVAL (fn is NULL, bad attr), -ENOMEM, -EPERM (group of
+ * another thread).
+ */
+WEFT_API int weft_spawn_at(weft_task **ret_task, const weft_attr *attr, weft_fn *fn, void *arg,
+			   const char *site);
+#define weft_spawn(ret_task, attr, fn, arg) \
+	weft_spawn_at((ret_task), (attr), (fn), (arg), WEFT_HERE)
+
+/** weft_go - spawn with the defaults and detach: 0 or -ENOMEM, -EINVAL */
+#define weft_go(fn, arg) weft_spawn_at(NULL, NULL, (fn), (arg), WEFT_HERE)
+
+/**
+ * weft_join - wait until a task has ended; drops the handle
+ * @task:        handle of this or another thread's task
+ * @deadline_ns: absolute; WEFT_NOWAIT asks once; WEFT_FOREVER waits
+ * @ret:         what its body returned; may be NULL
+ *
+ * On every error the handle stays valid. One task joins at a time.
+ *
+ * Return: 0, -ESRCH (stale or NULL), -EDEADLK (the caller itself), -EBUSY
+ * (another one joins it), -EAGAIN (WEFT_NOWAIT), -ETIMEDOUT, -ECANCELED,
+ * -ENOMEM (shared stack: no memory for a timer). Cancellation point.
+ */
+WEFT_API int weft_join(weft_task *task, int64_t deadline_ns, int *ret);
+
+/** weft_detach - drop the handle; the task goes on. 0, -ESRCH, -EBUSY (being joined) */
+WEFT_API int weft_detach(weft_task *task);
+
+/**
+ * weft_cancel - ask a task to end
+ *
+ * Its present wait, and every later one, returns -ECANCELED. It ends by
+ * itself: nothing is unwound. Legal from any thread. Return: 0, also when
+ * it is dead or cancelled already; -ESRCH (stale or NULL).
+ */
+WEFT_API int weft_cancel(weft_task *task);
+
+/** 1 when the calling task has been cancelled, else 0. */
+WEFT_API int weft_cancelled(void);
+
+/**
+ * weft_exit - end the calling task now, as if its body returned @value
+ *
+ * Runs the cleanups still pushed. In the main task of a thread: exit(value).
+ * Inside a coroutine of the task: ends the whole task.
+ */
+WEFT_API void weft_exit(int value) __attribute__((noreturn));
+
+/** The calling task, a borrowed handle: valid while it runs. NULL outside. */
+WEFT_API weft_task *weft_self(void);
+
+/** A number that no other task of the process ever has; 0 for a stale handle. */
+WEFT_API uint64_t weft_task_id(weft_task *task);
+
+/** Its name, "" when it has none; NULL for a stale handle. */
+WEFT_API const char *weft_task_name(weft_task *task);
+
+/**
+ * weft_task_yield - let every other runnable task run first
+ *
+ * Return: 0, or -ECANCELED (it has yielded all the same). Cancellation point.
+ */
+WEFT_API int weft_task_yield(void);
+
+/** weft_task_pin - never move the calling task to another worker from now on */
+WEFT_API int weft_task_pin(void);
+
+/**
+ * weft_offload - run a blocking function on a helper thread, parked meanwhile
+ * @fn:  runs on a thread that is no task: nothing in it is hooked
+ * @arg: passed to it. The task waits for the end of @fn whatever happens:
+ *       a cancellation is reported after it. With a shared stack @arg must
+ *       not point into the caller's frames.
+ * @ret: what @fn returned; may be NULL
+ *
+ * Return: 0, -EINVAL, -ENOMEM, -EAGAIN (no thread could be made): @fn did not run;
+ * -ECANCELED: it did, and *ret is set. In a plain thread @fn is simply called.
+ */
+WEFT_API int weft_offload(weft_fn *fn, void *arg, int *ret);
+
+/* --- embedding: a runtime inside a foreign event loop --------------------- */
+
+/** An fd that becomes readable when weft_runtime_step() has work to do. */
+WEFT_API int weft_runtime_fd(void);
+
+/**
+ * weft_runtime_step - run what is runnable now, without waiting
+ *
+ * For the main task of a thread's own runtime only: else -EPERM.
+ *
+ * Return: nanoseconds until the next timer of this runtime (0: call again at
+ * once), or WEFT_FOREVER.
+ */
+WEFT_API int64_t weft_runtime_step(void);
+
+WEFT_END_DECLS
+
+#endif

@@ -1,0 +1,81 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * leave.c - the rare parts of leave.h, kept out of every caller's way.
+ */
+#include <base/log.h>
+#include <core/leave.h>
+#include <core/runtime.h>
+#include <stack/overflow.h>
+
+static struct stack_slot slot_of(struct task *task)
+{
+	return (struct stack_slot){ .top = (char *)task,
+				    .low = task->strand.low,
+				    .class = task->stack_class };
+}
+
+void weft__leave_note_canary(struct task *task)
+{
+	struct stack_slot slot = slot_of(task);
+
+	if (weft__stack_canaries && weft__stack_guard_kind(&slot) == GUARD_CANARY)
+		task->flags |= TASK_CANARY;
+}
+
+void weft__leave_check_canary(struct task *self)
+{
+	struct stack_slot slot = slot_of(self);
+
+	if (!weft__stack_canary_intact(&slot))
+		weft__task_overrun(self);
+}
+
+void weft__leave_rare(struct worker *worker, struct task *self)
+{
+	if (self->flags & TASK_CANARY)
+		weft__leave_check_canary(self);
+	if (self->flags & WEFT_KEEP_FP)
+		weft__fp_swap(&self->ext->fp, &worker->fp);
+}
+
+/* The others may have changed the thread's words meanwhile: they are theirs. */
+void weft__arrive_rare(struct worker *worker, struct task *self)
+{
+	weft__fp_swap(&worker->fp, &self->ext->fp);
+}
+
+void weft__worker_leave(struct worker *worker, struct task *self)
+{
+	worker_leave_from(worker, self);
+}
+
+void weft__worker_leave_in_coroutine(struct worker *worker, struct task *self)
+{
+	struct coroutine *coroutine = weft__thread.coroutine;
+
+	if (weft__coroutine_park(worker, self))
+		return;
+	worker_leave_from(worker, self);
+	weft__thread.coroutine = coroutine;
+}
+
+void weft__task_overrun(struct task *self)
+{
+	weft__overflow_die(&self->strand);
+}
+
+/* A stack overflows while it is in use, so only the running task can be meant. */
+static size_t describe_task(const struct strand *strand, char *buf, size_t size)
+{
+	const struct task *task = weft__thread.task;
+
+	if (!task || strand != &task->strand)
+		return 0;
+	return weft__format(buf, size, "task %llu \"%s\" (spawned at %s)",
+			    (unsigned long long)task->id, task_name(task), task_site(task));
+}
+
+void weft__leave_init(void)
+{
+	weft__overflow_describe(describe_task);
+}

@@ -1,0 +1,158 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * leave.h - how a task leaves the CPU: one inline function, the heart of
+ * yield, sleep and park. Inlined, so that a parked task keeps one frame of
+ * weft's own and not three.
+ *
+ * The walk of a switch: the leaving task picks its successor itself and jumps
+ * straight into it (the worker's own context runs only when nothing is ready,
+ * or when the successor's shared stack must change hands, which cannot be
+ * done while standing on it). What belongs to the task and lives in the
+ * thread - errno, the innermost coroutine - waits in this frame. The value
+ * that comes through the switch is a task that has just ended, if any: we
+ * are the first who no longer stand on its stack, so we reap it.
+ */
+#ifndef WEFT_CORE_LEAVE_H
+#define WEFT_CORE_LEAVE_H
+
+#include <base/cpu.h>
+#include <base/sanitizer.h>
+#include <core/coroutine.h>
+#include <core/worker.h>
+#include <stack/shared.h>
+
+/** Once a process: overflow reports know tasks. */
+void weft__leave_init(void);
+
+/** Sets TASK_CANARY when the new task's slot has one. */
+void weft__leave_note_canary(struct task *task);
+
+/** Dies when the canary of the task's slot is gone. */
+void weft__leave_check_canary(struct task *self);
+
+/** What only few tasks need at a switch: FP words, canaries. */
+void weft__leave_rare(struct worker *worker, struct task *self);
+void weft__arrive_rare(struct worker *worker, struct task *self);
+
+/** Dies: the stack pointer or the canary says that the stack is overrun. */
+void weft__task_overrun(struct task *self) __attribute__((cold, noreturn));
+
+/* ASan wants to know the stack that comes next, and tells whoever arrives which
+ * one was left: so each strand's stack is known from its first leave on. */
+static always_inline void asan_leave(struct worker *worker, struct strand *self,
+				     struct strand *next, void **fake)
+{
+#if WEFT_ASAN
+	worker->asan_leaver = self;
+	weft__asan_leave(fake, next->asan_low, next->asan_bytes);
+#else
+	(void)worker, (void)self, (void)next, (void)fake;
+#endif
+}
+
+static always_inline void asan_arrive(struct worker *worker, void *fake)
+{
+#if WEFT_ASAN
+	weft__asan_arrive(fake, &worker->asan_leaver->asan_low, &worker->asan_leaver->asan_bytes);
+#else
+	(void)worker, (void)fake;
+#endif
+}
+
+#if WEFT_ASAN
+#define strand_of_target(worker) \
+	(weft__thread.task ? &weft__thread.task->strand : &(worker)->asan_idle)
+#else
+#define strand_of_target(worker) NULL
+#endif
+
+/** The context to jump to for @next (NULL: nothing is ready): its own, or idle. */
+static always_inline weft_context *worker_target(struct worker *worker, struct task *next)
+{
+	if (unlikely(!next)) {
+		weft__thread.task = NULL;
+		return &worker->idle;
+	}
+	if (unlikely(!weft__shared_resident(&next->strand))) {
+		weft__thread.task = NULL;
+		worker->pending = next;
+		return &worker->idle;
+	}
+	next->state = TASK_RUNNING;
+	weft__thread.task = next;
+	return &next->strand.ctx;
+}
+
+/** Where a switch leaves and arrives. */
+struct leave_way {
+	weft_context *from, *to;
+};
+
+/* Up to the switch: picks, checks, announces. to == NULL: it is picked again at once. */
+static always_inline struct leave_way leave_begin(struct worker *worker, struct task *self)
+{
+	struct task *next = worker_pick(worker);
+
+	if (next == self) {
+		self->state = TASK_RUNNING;
+		return (struct leave_way){ NULL, NULL };
+	}
+	if (unlikely(stack_pointer() < self->strand.low) && !self->strand.shared &&
+	    !weft__thread.coroutine)
+		weft__task_overrun(self);
+	if (unlikely(self->flags & (WEFT_KEEP_FP | TASK_CANARY)))
+		weft__leave_rare(worker, self);
+	worker->switches++;
+	weft__thread.coroutine = NULL;
+	return (struct leave_way){ &self->strand.ctx, worker_target(worker, next) };
+}
+
+/* The switch itself. Return: the task that has ended just before us, or NULL. */
+static always_inline struct task *leave_switch(struct leave_way way)
+{
+	struct task *ended;
+	void *fake = NULL;
+
+	asan_leave(weft__thread.worker, container_of(way.from, struct strand, ctx),
+		   strand_of_target(weft__thread.worker), &fake);
+	ended = weft_context_switch(way.from, way.to, NULL);
+	asan_arrive(weft__thread.worker, fake);
+	return ended;
+}
+
+/* We are back: self and worker are what the thread says they are. */
+static always_inline void leave_end(struct task *ended, int saved_errno)
+{
+	*weft__thread.worker->errno_location = saved_errno;
+	if (unlikely(weft__thread.task->flags & WEFT_KEEP_FP))
+		weft__arrive_rare(weft__thread.worker, weft__thread.task);
+	if (unlikely(ended != NULL))
+		weft__task_reap(ended);
+}
+
+/* All of it. Only errno stays in the frame over the switch. */
+static always_inline void worker_leave_from(struct worker *worker, struct task *self)
+{
+	int saved_errno = *worker->errno_location;
+	struct leave_way way = leave_begin(worker, self);
+
+	if (likely(way.to != NULL))
+		leave_end(leave_switch(way), saved_errno);
+}
+
+/** worker_leave_from(), for those who do not want it inlined. */
+void weft__worker_leave(struct worker *worker, struct task *self);
+
+/** worker_leave() for a task that runs a coroutine just now. */
+void weft__worker_leave_in_coroutine(struct worker *worker, struct task *self);
+
+/** @self is queued, or waits to be woken. Returns when it is picked again. */
+static always_inline void worker_leave(struct worker *worker, struct task *self)
+{
+	if (unlikely(weft__thread.coroutine != NULL))
+		weft__worker_leave_in_coroutine(worker, self);
+	else
+		worker_leave_from(worker, self);
+}
+
+#endif

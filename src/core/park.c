@@ -1,0 +1,211 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * park.c - the wait word at work: begin, claim, park, wake; sleep and yield,
+ * which are the two simplest ways to leave.
+ */
+#include <errno.h>
+
+#include <base/clock.h>
+#include <base/log.h>
+#include <core/leave.h>
+#include <core/wake.h>
+#include <stack/shared.h>
+
+uint64_t weft__park_begin(struct task *self)
+{
+	uint32_t word = wait_begin(self, 0);
+
+	return word ? ticket_of(self, word) : 0;
+}
+
+uint64_t weft__park_begin_shielded(struct task *self)
+{
+	return ticket_of(self, wait_begin(self, WAIT_SHIELD));
+}
+
+bool weft__claim(uint64_t ticket)
+{
+	return wait_claim(ticket_task(ticket), ticket);
+}
+
+void weft__wake_claimed(struct task *task, int result)
+{
+	task->result = result;
+	task_ready(task);
+}
+
+bool weft__wake(uint64_t ticket, int result)
+{
+	return task_wake(ticket, result);
+}
+
+/* The ticket of the wait that is open. */
+static inline uint64_t present_ticket(const struct task *self)
+{
+	return ticket_of(self,
+			 atomic_load_explicit(&((struct task *)self)->wait, memory_order_relaxed));
+}
+
+void weft__park_abort(struct task *self)
+{
+	/* Somebody has claimed it, so we are queued already: be picked. */
+	if (!wait_claim(self, present_ticket(self)))
+		weft__park(self, WAIT_OTHER, WEFT_FOREVER);
+}
+
+/* --- leaving --------------------------------------------------------------- */
+
+/* Where the timer of a wait with a deadline lives (K2). NULL: no memory. */
+static struct timer *deadline_take(struct task *self)
+{
+	if (likely(self->flags & TASK_PRIVATE))
+		return &((struct private_task *)self)->deadline;
+	return weft__slab_take(sizeof(struct timer));
+}
+
+static void deadline_give(struct task *self, struct timer *timer)
+{
+	if (!(self->flags & TASK_PRIVATE))
+		weft__slab_give(timer, sizeof *timer);
+}
+
+static noinline int park_with_deadline(struct task *self, enum task_state kind, int64_t deadline_ns)
+{
+	struct worker *worker = weft__thread.worker;
+	struct timer *timer = deadline_take(self);
+
+	if (unlikely(!timer)) {
+		weft__park_abort(self);
+		return -ENOMEM;
+	}
+	timer->when_ns = deadline_ns;
+	timer->ticket = present_ticket(self);
+	weft__timer_arm(&worker->wheel, timer);
+	leave_parked(worker, self, kind);
+	weft__timer_cancel(&worker->wheel, timer);
+	deadline_give(self, timer);
+	return self->result;
+}
+
+int weft__park(struct task *self, enum task_state kind, int64_t deadline_ns)
+{
+	if (deadline_ns != WEFT_FOREVER)
+		return park_with_deadline(self, kind, deadline_ns);
+	leave_parked(weft__thread.worker, self, kind);
+	return weft__thread.task->result;
+}
+
+static always_inline void yield_now(struct task *self)
+{
+	struct worker *worker = weft__thread.worker;
+
+	self->state = TASK_READY;
+	queue_push(&worker->queue, self);
+	worker_leave(worker, self);
+}
+
+void weft__yield_now(struct task *self)
+{
+	yield_now(self);
+}
+
+static inline bool canceled(const struct task *self)
+{
+	return atomic_load_explicit(&((struct task *)self)->wait, memory_order_relaxed) &
+	       WAIT_CANCELED;
+}
+
+int weft_task_yield(void)
+{
+	struct task *self = weft__thread.task;
+
+	if (unlikely(!self))
+		return 0; /* a thread without a runtime has no other tasks */
+	yield_now(self);
+	return likely(!canceled(weft__thread.task)) ? 0 : -ECANCELED;
+}
+
+int weft_cancelled(void)
+{
+	struct task *self = weft__thread.task;
+
+	return self && canceled(self);
+}
+
+static coldpath int sleep_outside(int64_t deadline_ns)
+{
+	int rc = 0;
+
+	return weft__task_self(&rc) ? weft_sleep_until(deadline_ns) : rc;
+}
+
+/* What a sleep returns, once it is over. */
+static always_inline int sleep_result(void)
+{
+	struct task *self = weft__thread.task;
+
+	if (likely(self->result == -ETIMEDOUT))
+		return 0;
+	weft__timer_cancel(&weft__thread.worker->wheel, &self->timer);
+	return self->result;
+}
+
+/* Up to the switch. to == NULL: there is none, and from is the result. */
+static noinline struct leave_way sleep_begin(int64_t deadline_ns)
+{
+	struct task *self = weft__thread.task;
+	struct leave_way way;
+	intptr_t result;
+	uint32_t word;
+
+	if (unlikely(!self)) {
+		result = sleep_outside(deadline_ns);
+		return (struct leave_way){ (weft_context *)result, NULL };
+	}
+	word = wait_begin(self, 0);
+	if (unlikely(!word))
+		return (struct leave_way){ (weft_context *)(intptr_t)-ECANCELED, NULL };
+
+	self->timer.pprev = NULL;
+	if (likely(deadline_ns != WEFT_FOREVER)) {
+		self->timer.when_ns = deadline_ns;
+		self->timer.ticket = ticket_of(self, word);
+		weft__timer_arm(&weft__thread.worker->wheel, &self->timer);
+	}
+	self->state = WAIT_SLEEP;
+	weft__thread.worker->parks++;
+	if (unlikely(weft__thread.coroutine != NULL)) {
+		weft__worker_leave_in_coroutine(weft__thread.worker, self);
+	} else {
+		way = leave_begin(weft__thread.worker, self);
+		if (likely(way.to != NULL))
+			return way;
+	}
+	result = sleep_result();
+	return (struct leave_way){ (weft_context *)result, NULL };
+}
+
+static noinline int sleep_end(struct task *ended, int saved_errno)
+{
+	leave_end(ended, saved_errno);
+	return sleep_result();
+}
+
+/* Begin and end are calls, so that a sleeper keeps nothing but errno and the
+ * registers of its caller: millions of these frames are parked at a time. */
+int weft_sleep_until(int64_t deadline_ns)
+{
+	int saved_errno = errno;
+	struct leave_way way = sleep_begin(deadline_ns);
+
+	if (unlikely(!way.to))
+		return (int)(intptr_t)way.from;
+	return sleep_end(leave_switch(way), saved_errno);
+}
+
+int weft_sleep(int64_t duration_ns)
+{
+	if (unlikely(duration_ns <= 0))
+		return weft_task_yield();
+	return weft_sleep_until(weft_in_ns(duration_ns));
+}

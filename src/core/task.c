@@ -1,0 +1,448 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * task.c - the life of a task: spawn, start, exit, reap; and what a handle
+ * is good for: join, detach, cancel, names.
+ *
+ * References: one for running, dropped by whoever runs after the task's last
+ * switch (weft__task_reap); one for the handle, dropped by join or detach. The
+ * last one frees block and stack. A handle must not be used by two threads at
+ * once when one of them drops it.
+ */
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <base/fault.h>
+#include <base/log.h>
+#include <core/cleanup.h>
+#include <core/leave.h>
+#include <core/runtime.h>
+#include <core/wake.h>
+#include <stack/shared.h>
+
+#define KNOWN_FLAGS (WEFT_MIGRATE | WEFT_KEEP_FP | WEFT_NO_HOOKS | WEFT_DAEMON)
+
+/* --- blocks ---------------------------------------------------------------- */
+
+/* Its shared stack, if any, has been left before. */
+static void task_free(struct task *task)
+{
+	if (unlikely(task->ext != NULL))
+		free(task->ext);
+	task->id = 0; /* from here on every handle is stale */
+	if (!(task->flags & TASK_PRIVATE)) {
+		weft__block_give(task);
+	} else if (!(task->flags & TASK_THREAD)) {
+		struct stack_slot slot = { .top = (char *)task,
+					   .low = task->strand.low,
+					   .class = task->stack_class };
+
+		weft__stack_give(&slot);
+	}
+}
+
+static always_inline void task_put(struct task *task)
+{
+	if (ref_put(&task->refs))
+		task_free(task);
+}
+
+noinline void weft__task_reap(struct task *task)
+{
+	/* A group belongs to this thread; the last handle may be another's. */
+	if (unlikely(task->strand.shared != NULL))
+		weft__shared_leave(&task->strand);
+	task_put(task);
+}
+
+int weft__task_ext(struct task *task)
+{
+	if (!task->ext)
+		task->ext = weft__calloc(1, sizeof *task->ext);
+	return task->ext ? 0 : -ENOMEM;
+}
+
+/* --- start and end --------------------------------------------------------- */
+
+static void task_finish(struct task *self, int value);
+
+static noinline void start_rare(struct task *self)
+{
+	if (self->flags & WEFT_KEEP_FP)
+		weft__fp_save(&weft__thread.worker->fp);
+}
+
+/* The first and outermost frame of every task. */
+static void task_main(void *context, void *note)
+{
+	struct task *self = context;
+
+	asan_arrive(weft__thread.worker, NULL);
+	if (unlikely(note != NULL))
+		weft__task_reap(note);
+	if (unlikely(self->flags & WEFT_KEEP_FP))
+		start_rare(self);
+	task_finish(self, self->start.fn(self->start.arg));
+}
+
+static noinline void exit_rare(struct worker *worker, struct task *self)
+{
+	if (self->ext)
+		weft__cleanup_run(&self->ext->cleanups);
+	if (self->flags & WEFT_DAEMON) {
+		list_remove(&self->ext->daemon);
+		worker->daemons_alive--;
+	}
+	if (self->flags & WEFT_KEEP_FP)
+		weft__fp_load(&worker->fp);
+	if (self->flags & TASK_CANARY)
+		weft__leave_check_canary(self);
+}
+
+static always_inline void __attribute__((noreturn)) task_exit(struct task *self, int value)
+{
+	struct worker *worker = weft__thread.worker;
+	weft_context *target;
+	struct task *next;
+	uint64_t joiner;
+
+	if (unlikely(self->ext || (self->flags & TASK_CANARY)))
+		exit_rare(worker, self);
+	self->result = value;
+	self->state = TASK_DEAD;
+	weft__runtime_task_ended(worker);
+
+	/* The result is published by this exchange; it pairs with the acquire
+	 * in joiner_of(). */
+	joiner = exchange64(&self->joiner, JOINER_DEAD);
+	if (joiner > JOINER_DETACHED)
+		task_wake(joiner, 0);
+
+	next = worker_pick(worker);
+	worker->switches++;
+	weft__thread.coroutine = NULL;
+	target = worker_target(worker, next);
+	asan_leave(worker, &self->strand, strand_of_target(worker), NULL);
+	weft_context_switch(&self->strand.ctx, target, self);
+	__builtin_unreachable();
+}
+
+void weft__task_exit(struct task *self, int value)
+{
+	task_exit(self, value);
+}
+
+/* A call that never returns leaves its address on the CPU's return stack, and
+ * the next task's returns are predicted wrong. So task_main() must jump here: this
+ * is not declared noreturn, and the compiler is kept from finding out. */
+static noinline never_noreturn void task_finish(struct task *self, int value)
+{
+	task_exit(self, value);
+}
+
+void weft_exit(int value)
+{
+	struct task *self = weft__thread.task;
+
+	if (!self || (self->flags & TASK_THREAD))
+		exit(value);
+	if (unlikely(weft__thread.coroutine != NULL))
+		weft__coroutine_exit(value);
+	weft__task_exit(self, value);
+}
+
+/* --- spawn ----------------------------------------------------------------- */
+
+/* Everything but the strand and ext. */
+static always_inline void task_init(struct task *task, struct worker *worker, unsigned flags,
+				    unsigned class, weft_fn *fn, void *arg, bool held,
+				    const char *site)
+{
+	task->flags = (uint16_t)flags;
+	task->state = TASK_NEW;
+	task->stack_class = (uint8_t) class;
+	task->id = weft__runtime_next_id(worker);
+	/* Old tickets of this block must not match: the id is as good a start
+	 * as any, and is the owner's to choose before anybody knows the task. */
+	atomic_store_explicit(&task->wait, (uint32_t)task->id << WAIT_EPOCH_SHIFT,
+			      memory_order_relaxed);
+	atomic_store_explicit(&task->refs, held ? 2 : 1, memory_order_relaxed);
+	atomic_store_explicit(&task->joiner, held ? JOINER_NONE : JOINER_DETACHED,
+			      memory_order_relaxed);
+	task->origin = (uint64_t)(uintptr_t)site | (uint64_t)worker->index << 48;
+	task->ext = NULL;
+	task->start.fn = fn;
+	task->start.arg = arg;
+#if WEFT_ASAN
+	task->strand.asan_low = task->strand.shared ? task->strand.shared->low : task->strand.low;
+	task->strand.asan_bytes =
+		(size_t)((task->strand.shared ? task->strand.shared->top : (char *)task) -
+			 (const char *)task->strand.asan_low);
+#endif
+}
+
+/* A block at the top of a slot of its own. */
+static always_inline struct task *take_private(unsigned class)
+{
+	struct stack_slot slot;
+	struct task *task;
+
+	if (unlikely(weft__stack_take(class, &slot) < 0))
+		return NULL;
+	task = (struct task *)(void *)slot.top;
+	task->strand.shared = NULL;
+	task->strand.low = slot.low;
+	weft__context_make_at(&task->strand.ctx, slot.top, task_main);
+	return task;
+}
+
+/* A block by itself; the stack is the next one of the group. */
+static int take_shared(weft_stack_group *group, struct task **ret_task)
+{
+	struct shared_stack *stack = weft__shared_pick(group);
+	struct task *task;
+
+	if (!stack)
+		return -EPERM;
+	task = weft__block_take();
+	if (!task) {
+		struct strand unused = { .shared = stack };
+
+		weft__shared_leave(&unused);
+		return -ENOMEM;
+	}
+	task->strand.shared = stack;
+	task->strand.saved = NULL;
+	weft__context_make_at(&task->strand.ctx, stack->top, task_main);
+	*ret_task = task;
+	return 0;
+}
+
+/* What only few tasks have. Undoes the whole spawn on failure. */
+static noinline int init_ext(struct worker *worker, struct task *task, const char *name)
+{
+	if (weft__task_ext(task) < 0) {
+		if (task->strand.shared)
+			weft__shared_leave(&task->strand);
+		task_free(task);
+		return -ENOMEM;
+	}
+	if (name)
+		strncat(task->ext->name, name, sizeof task->ext->name - 1);
+	if (task->flags & WEFT_DAEMON) {
+		task->ext->task = task;
+		list_push_back(&worker->daemons, &task->ext->daemon);
+		worker->daemons_alive++;
+	}
+	return 0;
+}
+
+static always_inline void spawned(struct worker *worker, struct task *task, weft_task **ret_task)
+{
+	weft__runtime_task_began(worker);
+	queue_push(&worker->queue, task);
+	if (ret_task)
+		*ret_task = task_handle(task);
+}
+
+/* With attributes, without a runtime yet, or where slots have canaries. */
+static noinline int spawn_rare(weft_task **ret_task, const weft_attr *attr, weft_fn *fn, void *arg,
+			       const char *site)
+{
+	static const weft_attr defaults;
+	struct worker *worker;
+	struct task *task;
+	int class, rc = 0;
+	unsigned flags;
+
+	attr = attr ? attr : &defaults;
+	class = weft__stack_class(attr->stack_bytes);
+	if (!fn || class < 0 || (attr->flags & ~KNOWN_FLAGS))
+		return -EINVAL;
+	if (!weft__task_self(&rc))
+		return rc;
+	worker = weft__thread.worker;
+
+	flags = attr->flags;
+	if (attr->shared) {
+		rc = take_shared(attr->shared, &task);
+		if (rc < 0)
+			return rc;
+	} else {
+		task = take_private((unsigned)class);
+		if (!task)
+			return -ENOMEM;
+		flags |= TASK_PRIVATE;
+	}
+	task_init(task, worker, flags, (unsigned)class, fn, arg, ret_task != NULL, site);
+	if (flags & TASK_PRIVATE)
+		weft__leave_note_canary(task);
+	if (attr->name || (flags & (WEFT_DAEMON | WEFT_KEEP_FP))) {
+		rc = init_ext(worker, task, attr->name);
+		if (rc < 0)
+			return rc;
+	}
+	spawned(worker, task, ret_task);
+	return 0;
+}
+
+int weft_spawn_at(weft_task **ret_task, const weft_attr *attr, weft_fn *fn, void *arg,
+		  const char *site)
+{
+	struct worker *worker = weft__thread.worker;
+	struct task *task;
+
+	if (unlikely(attr || !worker || !fn || weft__stack_canaries))
+		return spawn_rare(ret_task, attr, fn, arg, site);
+	task = take_private(worker->default_class);
+	if (unlikely(!task))
+		return -ENOMEM;
+	task_init(task, worker, TASK_PRIVATE, worker->default_class, fn, arg, ret_task != NULL,
+		  site);
+	spawned(worker, task, ret_task);
+	return 0;
+}
+
+/* --- handles --------------------------------------------------------------- */
+
+static inline uint64_t joiner_of(struct task *task)
+{
+	/* acquire pairs with the exchange in weft__task_exit() */
+	return atomic_load_explicit(&task->joiner, memory_order_acquire);
+}
+
+/* acq_rel, see cas64(): who loses to the exit must see its result. */
+static inline bool joiner_change(struct task *task, uint64_t from, uint64_t to)
+{
+	return cas64(&task->joiner, from, to);
+}
+
+/* Waits for the end of a task that was alive a moment ago. */
+static int join_wait(struct task *task, int64_t deadline_ns)
+{
+	struct task *self = weft__thread.task;
+	uint64_t ticket;
+	uint32_t word;
+	int rc;
+
+	word = wait_begin(self, 0);
+	if (unlikely(!word))
+		return -ECANCELED;
+	ticket = ticket_of(self, word);
+	self->waiter.object = task;
+	if (unlikely(!joiner_change(task, JOINER_NONE, ticket))) {
+		weft__park_abort(self);
+		return joiner_of(task) == JOINER_DEAD ? 0 : -EBUSY;
+	}
+	if (likely(deadline_ns == WEFT_FOREVER)) {
+		leave_parked(weft__thread.worker, self, WAIT_JOIN);
+		rc = weft__thread.task->result;
+	} else {
+		rc = weft__park(self, WAIT_JOIN, deadline_ns);
+	}
+	/* Timed out or cancelled, unless the end came first after all. The exit's
+	 * release came to us with the wake, or through the failed exchange. */
+	if (rc < 0 && joiner_change(task, ticket, JOINER_NONE))
+		return rc;
+	return 0;
+}
+
+int weft_join(weft_task *handle, int64_t deadline_ns, int *ret)
+{
+	struct task *task = task_of(handle);
+	uint64_t joiner;
+	int rc;
+
+	if (unlikely(!task))
+		return -ESRCH;
+	if (unlikely(task == weft__thread.task))
+		return -EDEADLK;
+	joiner = joiner_of(task);
+	if (joiner != JOINER_DEAD) {
+		if (joiner == JOINER_DETACHED)
+			return -ESRCH;
+		if (joiner != JOINER_NONE)
+			return -EBUSY;
+		if (deadline_ns == WEFT_NOWAIT)
+			return -EAGAIN;
+		if (unlikely(!weft__task_self(&rc)))
+			return rc;
+		rc = join_wait(task, deadline_ns);
+		if (rc < 0)
+			return rc;
+	}
+	if (ret)
+		*ret = task->result;
+	task_put(task);
+	return 0;
+}
+
+int weft_detach(weft_task *handle)
+{
+	struct task *task = task_of(handle);
+
+	if (!task || joiner_of(task) == JOINER_DETACHED)
+		return -ESRCH;
+	if (!joiner_change(task, JOINER_NONE, JOINER_DETACHED) && joiner_of(task) != JOINER_DEAD)
+		return -EBUSY;
+	task_put(task);
+	return 0;
+}
+
+int weft_cancel(weft_task *handle)
+{
+	struct task *task = task_of(handle);
+
+	if (!task)
+		return -ESRCH;
+	weft__task_cancel(task);
+	return 0;
+}
+
+/* acq_rel: pairs with the task's own compare-and-swap in begin(): either it sees
+ * CANCELED and does not wait, or we see WAITING and end the wait. */
+void weft__task_cancel(struct task *task)
+{
+	uint32_t word = atomic_fetch_or_explicit(&task->wait, WAIT_CANCELED, memory_order_acq_rel) |
+			WAIT_CANCELED;
+
+	while ((word & WAIT_WAITING) && !(word & WAIT_SHIELD)) {
+		if (atomic_compare_exchange_weak_explicit(
+			    &task->wait, &word, word & ~(uint32_t)WAIT_WAITING,
+			    memory_order_acq_rel, memory_order_acquire)) {
+			weft__wake_claimed(task, -ECANCELED);
+			return;
+		}
+	}
+}
+
+weft_task *weft_self(void)
+{
+	struct task *self = weft__thread.task;
+
+	return self ? task_handle(self) : NULL;
+}
+
+uint64_t weft_task_id(weft_task *handle)
+{
+	struct task *task = task_of(handle);
+
+	return task ? task->id : 0;
+}
+
+const char *weft_task_name(weft_task *handle)
+{
+	struct task *task = task_of(handle);
+
+	return task ? task_name(task) : NULL;
+}
+
+int weft_task_pin(void)
+{
+	struct task *self = weft__thread.task;
+
+	if (!self)
+		return -EPERM;
+	self->flags &= (uint16_t)~WEFT_MIGRATE;
+	return 0;
+}

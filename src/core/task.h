@@ -1,0 +1,176 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * task.h - the task control block: two cache lines, and what they mean.
+ *
+ *   NEW/READY --switch--> RUNNING --weft__park--> PARKED --weft__wake--> READY
+ *                            |
+ *                            +--weft__task_exit--> DEAD --last handle--> free
+ *
+ * Who writes what: everything but wait, refs and joiner belongs to the owner
+ * worker (task.worker), and to whoever won the claim on the wait word while
+ * the task is parked. Those three are atomic and anyone's.
+ *
+ * The wait word (D7 of docs/design): a parked task waits for one event, and
+ * many parties may try to be it: a timer, a cancel, a descriptor, another
+ * task. Each holds a ticket: the task's address and the number (epoch) of its
+ * wait. The one whose compare-and-swap takes the WAITING bit away wins,
+ * delivers, and makes the task ready; every other is a no-op.
+ *
+ *   wait:    | 31 .. 10 epoch | 9 .. 0 bits |
+ *   ticket:  task's address and epoch, as in base/handle.h
+ *   handle:  task's address and the low bits of its id, likewise
+ *
+ * K1 A sticky task is switched to only by its owner, so a wake that comes
+ *    before its registers are saved does no harm: the owner is still busy
+ *    saving them. (A WEFT_MIGRATE task needs a saved bit: with the second
+ *    worker.)
+ * K2 Nothing that another party touches while the task is parked lies on its
+ *    stack: a shared stack is not there. Waiter and timer are below.
+ */
+#ifndef WEFT_CORE_TASK_H
+#define WEFT_CORE_TASK_H
+
+#include <base/atomic.h>
+#include <base/handle.h>
+#include <base/list.h>
+#include <core/timer.h>
+#include <stack/stack.h>
+#include <stack/strand.h>
+#include <weft/coroutine.h>
+#include <weft/task.h>
+
+enum wait_bits {
+	WAIT_WAITING = 1u << 0,  /* parked, or about to; unclaimed */
+	WAIT_CANCELED = 1u << 1, /* weft_cancel() was called; stays */
+	WAIT_SHIELD = 1u << 2,   /* this wait does not end by a cancel */
+	WAIT_EPOCH_SHIFT = 32 - TAG_BITS
+};
+
+enum task_flags {
+	/* The low bits are enum weft_flags. */
+	TASK_FLAGS_PUBLIC = (1u << 4) - 1,
+	TASK_PRIVATE = 1u << 4, /* its block is a private_task */
+	TASK_THREAD = 1u << 5,  /* runs on the stack of its OS thread: "main" */
+	TASK_CANARY = 1u << 6   /* its slot has a canary instead of a guard */
+};
+
+/** From WAIT_SLEEP on it is parked, and this is what it waits for. Only a NEW
+ * one may move to another worker, unless it has WEFT_MIGRATE. */
+enum task_state {
+	TASK_NEW,
+	TASK_READY,
+	TASK_RUNNING,
+	TASK_DEAD,
+	WAIT_SLEEP,
+	WAIT_JOIN,
+	WAIT_FD,
+	WAIT_FDS,
+	WAIT_OFFLOAD,
+	WAIT_OTHER
+};
+
+/** A place in an object's queue. Unlinked by the waker or by its owner, under
+ * the object's lock. */
+struct waiter {
+	struct list link;
+	uint64_t ticket;
+	void *object;
+};
+
+/** Rarely needed, made by malloc when it is. */
+struct task_ext {
+	char name[32];
+	weft_cleanup *cleanups;
+	struct list daemon; /* in worker.daemons, with WEFT_DAEMON */
+	struct task *task;
+	struct fp_control fp; /* with WEFT_KEEP_FP, while it does not run */
+};
+
+struct task {
+	struct strand strand; /* 40 bytes */
+	struct task *next;    /* run queue, inbox, or list of the dead */
+	_Atomic uint32_t wait;
+	uint16_t flags;
+	uint8_t state; /* enum task_state; the owner's view */
+	uint8_t stack_class;
+	int32_t result;        /* of the wait; when DEAD: what the body returned */
+	_Atomic uint32_t refs; /* 1 for running, 1 for the handle */
+	/* --- second line --- */
+	uint64_t id;             /* never reused; 0: this block is free */
+	uint64_t origin;         /* upper 16 bits: owner worker; lower 48: spawn site */
+	_Atomic uint64_t joiner; /* the ticket of who joins, or a JOINER_ value */
+	struct task_ext *ext;    /* or NULL */
+	union {
+		struct {
+			weft_fn *fn;
+			void *arg;
+		} start;              /* while NEW */
+		struct timer timer;   /* while in a sleep */
+		struct waiter waiter; /* while in another wait */
+	};
+};
+
+/** With a private stack there is room: a wait with a deadline needs both. */
+struct private_task {
+	struct task task;
+	struct timer deadline;
+};
+
+_Static_assert(WEFT_ASAN || sizeof(struct task) == 128,
+	       "two cache lines: ten million tasks count on it");
+_Static_assert(sizeof(struct private_task) <= STACK_BLOCK_BYTES, "fits its slot");
+
+/* The joiner word, when it is not a ticket. A ticket is > JOINER_DETACHED. */
+enum {
+	JOINER_NONE = 0,    /* alive, the handle is held, nobody waits */
+	JOINER_DEAD = 1,    /* ended; the handle is still held, or the block is about to be freed */
+	JOINER_DETACHED = 2 /* alive, and nobody may join any more */
+};
+
+static inline struct task *ticket_task(uint64_t ticket)
+{
+	return tagged_pointer(ticket);
+}
+
+/** The ticket of a wait, from the value of task->wait. */
+static inline uint64_t ticket_of(const struct task *task, uint32_t word)
+{
+	return tagged_pack(task, word >> WAIT_EPOCH_SHIFT);
+}
+
+/** The public face of a task. */
+static inline weft_task *task_handle(const struct task *task)
+{
+	return (weft_task *)(uintptr_t)tagged_pack(task, (uint32_t)task->id);
+}
+
+/** The task behind a handle, or NULL when the handle is stale or NULL. */
+static inline struct task *task_of(const weft_task *handle)
+{
+	struct task *task = tagged_pointer((uintptr_t)handle);
+
+	if (unlikely(!task || !task->id ||
+		     ((uint32_t)task->id & TAG_MASK) != tagged_tag((uintptr_t)handle)))
+		return NULL;
+	return task;
+}
+
+/** Makes task->ext when it is not there yet. 0 or -ENOMEM. */
+int weft__task_ext(struct task *task);
+
+static inline const char *task_site(const struct task *task)
+{
+	return (const char *)(uintptr_t)(task->origin << 16 >> 16);
+}
+
+static inline unsigned task_worker(const struct task *task)
+{
+	return (unsigned)(task->origin >> 48);
+}
+
+static inline const char *task_name(const struct task *task)
+{
+	return task->ext ? task->ext->name : "";
+}
+
+#endif

@@ -1,0 +1,86 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * wake.h - the inline bodies of begin, claim and wake (park.h), for the core's
+ * own hot paths: a join, an exit, a timer.
+ */
+#ifndef WEFT_CORE_WAKE_H
+#define WEFT_CORE_WAKE_H
+
+#include <core/leave.h>
+#include <core/park.h>
+
+/* Opens a wait: the next epoch, and WAITING with @bits. Only a cancel competes
+ * with us. Return: the new word, or 0 when the task has been cancelled. */
+static always_inline uint32_t wait_begin(struct task *self, uint32_t bits)
+{
+	uint32_t word = atomic_load_explicit(&self->wait, memory_order_relaxed);
+
+	for (;;) {
+		uint32_t fresh = ((word | WAIT_SHIELD) ^ WAIT_SHIELD) + (1u << WAIT_EPOCH_SHIFT);
+
+		if (unlikely(word & WAIT_CANCELED) && !(bits & WAIT_SHIELD))
+			return 0;
+		fresh |= WAIT_WAITING | bits;
+		if (likely(cas32(&self->wait, word, fresh)))
+			return fresh;
+		word = atomic_load_explicit(&self->wait, memory_order_relaxed);
+	}
+}
+
+/* Takes the WAITING bit of the wait that @ticket names. A cancel may change the
+ * word under us without ending that wait, when it is shielded: hence the loop. */
+static always_inline bool wait_claim(struct task *task, uint64_t ticket)
+{
+	uint32_t word = atomic_load_explicit(&task->wait, memory_order_relaxed);
+
+	while (word >> WAIT_EPOCH_SHIFT == tagged_tag(ticket) && (word & WAIT_WAITING)) {
+		if (likely(cas32(&task->wait, word, word & ~(uint32_t)WAIT_WAITING)))
+			return true;
+		word = atomic_load_explicit(&task->wait, memory_order_relaxed);
+	}
+	return false;
+}
+
+/* Puts a claimed or new task where its worker finds it. */
+static always_inline void task_ready(struct task *task)
+{
+	if (unlikely(task_worker(task) != weft__thread.worker_index)) {
+		weft__ready_elsewhere(task);
+		return;
+	}
+	task->state = TASK_READY;
+	queue_push(&weft__thread.worker->queue, task);
+}
+
+/* A parked task's frames have left the caches when thousands take turns: they are
+ * asked for while it waits in the queue. */
+static always_inline void prefetch_frames(const struct task *task)
+{
+	const char *sp = task->strand.ctx.sp;
+
+	for (unsigned line = 0; line < 4; line++)
+		__builtin_prefetch(sp + line * 64, 1);
+}
+
+static always_inline bool task_wake(uint64_t ticket, int result)
+{
+	struct task *task = ticket_task(ticket);
+
+	if (unlikely(!wait_claim(task, ticket)))
+		return false;
+	prefetch_frames(task);
+	task->result = result;
+	task_ready(task);
+	return true;
+}
+
+/* Leaves with the wait open. Whoever ends it has set result by then. */
+static always_inline void leave_parked(struct worker *worker, struct task *self,
+				       enum task_state kind)
+{
+	self->state = (uint8_t)kind;
+	worker->parks++;
+	worker_leave(worker, self);
+}
+
+#endif
