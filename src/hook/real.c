@@ -1,0 +1,338 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * real.c - libc's own functions, and what happens when the library is loaded.
+ *
+ * The table starts out full: each entry makes the system call itself. So a
+ * hook may be called at any time - by an earlier constructor, by a malloc that
+ * dlsym() calls - and never has to resolve a name on the way. (dlsym may
+ * allocate; an allocator that reads a file on its first use would come back
+ * here and wait for itself.) The name service has no system call to stand in
+ * for it and is not used by allocators: these entries resolve at need.
+ */
+#include <dlfcn.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <stdarg.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include <base/log.h>
+#include <base/syscall.h>
+#include <core/hook_state.h>
+#include <hook/hook.h>
+#include <weft/types.h>
+
+#ifndef WEFT_HOOK_VERSION
+#define WEFT_HOOK_VERSION WEFT_VERSION /* a test sets another one */
+#endif
+
+unsigned weft__hook_groups = HOOK_ALL;
+
+/* --- before libc's functions are known: the system calls -------------------- */
+
+#define EARLY(type, name, params, ...)                                \
+	static type early_##name params                               \
+	{                                                             \
+		return (type)hook_return(weft__syscall(__VA_ARGS__)); \
+	}
+
+EARLY(int, socket, (int domain, int type, int protocol), SYS_socket, domain, type, protocol)
+EARLY(int, socketpair, (int domain, int type, int protocol, int *fds), SYS_socketpair, domain, type,
+      protocol, fds)
+EARLY(int, accept, (int fd, struct sockaddr *addr, socklen_t *len), SYS_accept, fd, addr, len)
+EARLY(int, accept4, (int fd, struct sockaddr *addr, socklen_t *len, int flags), SYS_accept4, fd,
+      addr, len, flags)
+EARLY(int, connect, (int fd, const struct sockaddr *addr, socklen_t len), SYS_connect, fd, addr,
+      len)
+EARLY(int, setsockopt, (int fd, int level, int name, const void *value, socklen_t len),
+      SYS_setsockopt, fd, level, name, value, len)
+EARLY(ssize_t, recv, (int fd, void *buf, size_t len, int flags), SYS_recvfrom, fd, buf, len, flags)
+EARLY(ssize_t, recvfrom,
+      (int fd, void *buf, size_t len, int flags, struct sockaddr *addr, socklen_t *addr_len),
+      SYS_recvfrom, fd, buf, len, flags, addr, addr_len)
+EARLY(ssize_t, recvmsg, (int fd, struct msghdr *msg, int flags), SYS_recvmsg, fd, msg, flags)
+EARLY(ssize_t, send, (int fd, const void *buf, size_t len, int flags), SYS_sendto, fd, buf, len,
+      flags)
+EARLY(ssize_t, sendto,
+      (int fd, const void *buf, size_t len, int flags, const struct sockaddr *addr,
+       socklen_t addr_len),
+      SYS_sendto, fd, buf, len, flags, addr, addr_len)
+EARLY(ssize_t, sendmsg, (int fd, const struct msghdr *msg, int flags), SYS_sendmsg, fd, msg, flags)
+EARLY(ssize_t, read, (int fd, void *buf, size_t len), SYS_read, fd, buf, len)
+EARLY(ssize_t, write, (int fd, const void *buf, size_t len), SYS_write, fd, buf, len)
+EARLY(ssize_t, readv, (int fd, const struct iovec *iov, int count), SYS_readv, fd, iov, count)
+EARLY(ssize_t, writev, (int fd, const struct iovec *iov, int count), SYS_writev, fd, iov, count)
+EARLY(int, close, (int fd), SYS_close, fd)
+EARLY(int, dup, (int fd), SYS_dup, fd)
+EARLY(int, dup3, (int from, int to, int flags), SYS_dup3, from, to, flags)
+EARLY(int, pipe, (int *fds), SYS_pipe2, fds, 0)
+EARLY(int, pipe2, (int *fds, int flags), SYS_pipe2, fds, flags)
+
+static int early_dup2(int from, int to)
+{
+	if (from == to) /* dup3 refuses it, dup2 checks it */
+		return hook_return(weft__syscall(SYS_fcntl, from, F_GETFD)) < 0 ? -1 : to;
+	return early_dup3(from, to, 0);
+}
+
+static int early_fcntl(int fd, int command, ...)
+{
+	va_list args;
+	long arg;
+
+	va_start(args, command);
+	arg = va_arg(args, long);
+	va_end(args);
+	return (int)hook_return(weft__syscall(SYS_fcntl, fd, command, arg));
+}
+
+#define early_fcntl64 early_fcntl
+
+static int early_ioctl(int fd, unsigned long request, ...)
+{
+	va_list args;
+	long arg;
+
+	va_start(args, request);
+	arg = va_arg(args, long);
+	va_end(args);
+	return (int)hook_return(weft__syscall(SYS_ioctl, fd, request, arg));
+}
+
+/* ppoll and pselect6 write back what is left: into copies, as libc does. */
+
+static int early_ppoll(struct pollfd *fds, nfds_t count, const struct timespec *timeout,
+		       const sigset_t *mask)
+{
+	struct timespec copy = timeout ? *timeout : (struct timespec){ 0 };
+
+	return (int)hook_return(weft__syscall(SYS_ppoll, fds, count, timeout ? &copy : NULL, mask,
+					      KERNEL_SIGSET_BYTES));
+}
+
+static int early_poll(struct pollfd *fds, nfds_t count, int timeout_ms)
+{
+	struct timespec timeout = { timeout_ms / 1000, timeout_ms % 1000 * 1000000L };
+
+	return early_ppoll(fds, count, timeout_ms < 0 ? NULL : &timeout, NULL);
+}
+
+static int early_pselect(int count, fd_set *reads, fd_set *writes, fd_set *excepts,
+			 const struct timespec *timeout, const sigset_t *mask)
+{
+	struct timespec copy = timeout ? *timeout : (struct timespec){ 0 };
+	struct {
+		const sigset_t *mask;
+		size_t bytes;
+	} signals = { mask, KERNEL_SIGSET_BYTES };
+
+	return (int)hook_return(weft__syscall(SYS_pselect6, count, reads, writes, excepts,
+					      timeout ? &copy : NULL, &signals));
+}
+
+static int early_select(int count, fd_set *reads, fd_set *writes, fd_set *excepts,
+			struct timeval *timeout)
+{
+	struct timespec ts = { 0 };
+
+	if (timeout)
+		ts = (struct timespec){ timeout->tv_sec, timeout->tv_usec * 1000L };
+	return early_pselect(count, reads, writes, excepts, timeout ? &ts : NULL, NULL);
+}
+
+static int early_clock_nanosleep(clockid_t clock, int flags, const struct timespec *request,
+				 struct timespec *remaining)
+{
+	return (int)-weft__syscall(SYS_clock_nanosleep, clock, flags, request, remaining);
+}
+
+static int early_nanosleep(const struct timespec *request, struct timespec *remaining)
+{
+	return (int)hook_return(weft__syscall(SYS_nanosleep, request, remaining));
+}
+
+static int early_usleep(useconds_t useconds)
+{
+	struct timespec ts = { useconds / 1000000, useconds % 1000000 * 1000L };
+
+	return early_nanosleep(&ts, NULL);
+}
+
+static unsigned early_sleep(unsigned seconds)
+{
+	struct timespec ts = { seconds, 0 };
+
+	return early_nanosleep(&ts, &ts) < 0 ? (unsigned)ts.tv_sec : 0;
+}
+
+/* --- the name service: resolved at need ------------------------------------- */
+
+static void resolve_all(void);
+
+static int early_getaddrinfo(const char *node, const char *service, const struct addrinfo *hints,
+			     struct addrinfo **ret)
+{
+	resolve_all();
+	return weft__real.getaddrinfo(node, service, hints, ret);
+}
+
+static int early_getnameinfo(const struct sockaddr *addr, socklen_t len, char *host,
+			     socklen_t host_len, char *service, socklen_t service_len, int flags)
+{
+	resolve_all();
+	return weft__real.getnameinfo(addr, len, host, host_len, service, service_len, flags);
+}
+
+static int early_gethostbyname_r(const char *name, struct hostent *host, char *buf, size_t size,
+				 struct hostent **ret, int *herr)
+{
+	resolve_all();
+	return weft__real.gethostbyname_r(name, host, buf, size, ret, herr);
+}
+
+static int early_gethostbyname2_r(const char *name, int family, struct hostent *host, char *buf,
+				  size_t size, struct hostent **ret, int *herr)
+{
+	resolve_all();
+	return weft__real.gethostbyname2_r(name, family, host, buf, size, ret, herr);
+}
+
+static int early_gethostbyaddr_r(const void *addr, socklen_t len, int family, struct hostent *host,
+				 char *buf, size_t size, struct hostent **ret, int *herr)
+{
+	resolve_all();
+	return weft__real.gethostbyaddr_r(addr, len, family, host, buf, size, ret, herr);
+}
+
+static struct hostent *early_gethostbyname(const char *name)
+{
+	resolve_all();
+	return weft__real.gethostbyname(name);
+}
+
+static struct hostent *early_gethostbyname2(const char *name, int family)
+{
+	resolve_all();
+	return weft__real.gethostbyname2(name, family);
+}
+
+static struct hostent *early_gethostbyaddr(const void *addr, socklen_t len, int family)
+{
+	resolve_all();
+	return weft__real.gethostbyaddr(addr, len, family);
+}
+
+/* --- the table --------------------------------------------------------------- */
+
+/* clang-format off */
+#define EACH_REAL(X)                                                                      \
+	X(socket) X(socketpair) X(accept) X(accept4) X(connect) X(setsockopt)             \
+	X(recv) X(recvfrom) X(recvmsg) X(send) X(sendto) X(sendmsg)                       \
+	X(read) X(write) X(readv) X(writev)                                               \
+	X(poll) X(ppoll) X(select) X(pselect)                                             \
+	X(sleep) X(usleep) X(nanosleep) X(clock_nanosleep)                                \
+	X(close) X(dup) X(dup2) X(dup3) X(pipe) X(pipe2) X(fcntl) X(fcntl64) X(ioctl)     \
+	X(getaddrinfo) X(getnameinfo)                                                     \
+	X(gethostbyname) X(gethostbyname2) X(gethostbyaddr)                               \
+	X(gethostbyname_r) X(gethostbyname2_r) X(gethostbyaddr_r)
+/* clang-format on */
+
+#define EARLY_ENTRY(name) .name = early_##name,
+struct real weft__real = { EACH_REAL(EARLY_ENTRY) };
+
+/* A function pointer from dlsym(), as POSIX spells it. The entry changes only when
+ * there is one: without (a static libc) the system call stays. */
+static void resolve(const char *name, void *entry)
+{
+	void *found = dlsym(RTLD_NEXT, name);
+
+	if (found)
+		memcpy(entry, &found, sizeof found);
+}
+
+static void resolve_all(void)
+{
+#define RESOLVE(name) resolve(#name, &weft__real.name);
+	EACH_REAL(RESOLVE)
+	if (weft__real.getaddrinfo == early_getaddrinfo)
+		weft__die("libweft-hook finds no getaddrinfo in libc: is libc linked statically?");
+}
+
+/* --- at load ------------------------------------------------------------------ */
+
+/* The two libraries share structures, so one release's hook must not run on
+ * another's library. */
+static void check_version(void)
+{
+	if (strcmp(weft_version(), WEFT_HOOK_VERSION) == 0 && weft__hook_layout == WEFT_HOOK_LAYOUT)
+		return;
+	weft__die("libweft-hook %s runs on libweft %s: install both from one release",
+		  WEFT_HOOK_VERSION, weft_version());
+}
+
+static void warn_word(const char *word, size_t length)
+{
+	char copy[32] = "";
+
+	strncat(copy, word, length < sizeof copy ? length : sizeof copy - 1);
+	weft__warn("WEFT_HOOKS: no group is named \"%s\"", copy);
+}
+
+/* WEFT_HOOKS=io,time,dns: only these. "none": none. Unknown words are reported:
+ * a misspelt group would silently block the thread. */
+static unsigned parse_groups(const char *list)
+{
+	static const struct {
+		const char *name;
+		unsigned group;
+	} words[] = { { "io", HOOK_IO },
+		      { "time", HOOK_TIME },
+		      { "dns", HOOK_DNS },
+		      { "all", HOOK_ALL },
+		      { "none", 0 } };
+	unsigned groups = 0, i;
+
+	while (*list) {
+		size_t length = strcspn(list, ",");
+
+		for (i = 0; i < sizeof words / sizeof *words; i++)
+			if (strlen(words[i].name) == length &&
+			    strncmp(words[i].name, list, length) == 0)
+				break;
+		if (i < sizeof words / sizeof *words)
+			groups |= words[i].group;
+		else if (length > 0)
+			warn_word(list, length);
+		list += length;
+		list += *list == ',';
+	}
+	return groups;
+}
+
+/* Early among the constructors of this library; those of libc have run. */
+__attribute__((constructor(101))) static void hook_load(void)
+{
+	const char *list = getenv("WEFT_HOOKS");
+
+	check_version();
+	resolve_all();
+	if (list)
+		weft__hook_groups = parse_groups(list);
+	weft__hook_present = weft__hook_groups != 0;
+}
+
+/* --- linking the archive -------------------------------------------------------- */
+
+/* One undefined reference to weft__hook_link (-Wl,-u,weft__hook_link, as
+ * weft-hook.pc says) pulls the whole archive in: a program whose libraries
+ * alone call recv() needs recv() hooked all the same. */
+extern const char weft__hook_link_sockets, weft__hook_link_plain, weft__hook_link_readiness,
+	weft__hook_link_time, weft__hook_link_descriptors, weft__hook_link_dns,
+	weft__hook_link_hostent;
+
+HOOK const char *const weft__hook_link[] = {
+	&weft__hook_link_sockets, &weft__hook_link_plain,       &weft__hook_link_readiness,
+	&weft__hook_link_time,    &weft__hook_link_descriptors, &weft__hook_link_dns,
+	&weft__hook_link_hostent,
+};
