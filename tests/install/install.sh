@@ -1,0 +1,132 @@
+#!/bin/sh
+# SPDX-License-Identifier: MIT
+#
+# install.sh <source directory> <build directory> - install, and use what got there
+#
+# Installs under <build>/install-test/root with DESTDIR, moves that away (nothing may
+# name the prefix), and builds the consumers against the moved copy.
+set -u
+source=$1 build=$2
+cd "$source/tests/install" || exit 1
+. ../test.sh
+
+dir=$build/install-test
+prefix=$dir/moved
+out=$dir/out
+rm -rf "$dir"
+mkdir -p "$out"
+
+install_and_move()
+{
+	DESTDIR=$dir/root cmake --install "$build" --prefix /opt/weft && mv "$dir/root/opt/weft" "$prefix"
+}
+check cmake_install install_and_move
+pc=$(find "$prefix" -name weft.pc)
+if [ -z "$pc" ]; then
+	finish
+fi
+lib=$(dirname "$(dirname "$pc")")
+export PKG_CONFIG_PATH="$lib/pkgconfig"
+
+# --- what libweft.so is ----------------------------------------------------------------
+
+exported() { nm -D --defined-only "$1" | awk '$2 != "A" { sub("@.*", "", $3); print $3 }' | sort -u; }
+named()    { sed -n 's/^\t\(weft[a-z0-9_]*\);$/\1/p' "$source/src/weft.map" | sort -u; }
+
+# The functions that the headers declare for export, in this configuration.
+declared()
+{
+	printf '#include <weft/weft.h>\n#include <weft/context.h>\n' |
+		cc -E -P -I"$prefix/include" - | tr '\n' ' ' |
+		grep -oE '__attribute__\(\(visibility\("default"\)\)\)[^;({]*[ *]weft_[a-z0-9_]+ ?\(' |
+		grep -oE 'weft_[a-z0-9_]+ ?\($' | tr -d '( ' | sort -u
+}
+expected() { { declared; named | grep '^weft__'; } | sort -u; }
+
+# same <text> <text> <what the first lacks> <what the second lacks>
+same()
+{
+	printf '%s\n' "$1" >"$out/left"
+	printf '%s\n' "$2" >"$out/right"
+	comm -13 "$out/left" "$out/right" | sed "s/^/$3: /"
+	comm -23 "$out/left" "$out/right" | sed "s/^/$4: /"
+	cmp -s "$out/left" "$out/right"
+}
+
+is_stack_plain()
+{
+	readelf -lW "$1" | grep GNU_STACK
+	readelf -lW "$1" | grep 'GNU_STACK' | grep -q ' RW '
+}
+
+needs_libc_only()
+{
+	readelf -d "$1" | grep NEEDED || return 1
+	! readelf -d "$1" | sed -n 's/.*(NEEDED).*\[\(.*\)\]/\1/p' |
+		grep -vE '^(libc\.so|ld-linux|lib(weft|clang_rt|asan|ubsan|tsan)[.-])'
+}
+
+has_no_text_relocations() { [ -e "$1" ] && ! readelf -d "$1" | grep TEXTREL; }
+
+if command -v readelf >/dev/null 2>&1; then
+	check exports same "$(exported "$lib/libweft.so")" "$(expected)" \
+		"declared, or private in weft.map, but not exported" "exported, but not declared"
+	for name in libweft.so libweft-hook.so; do
+		check stack_$name is_stack_plain "$lib/$name"
+		check needs_$name needs_libc_only "$lib/$name"
+		check text_$name has_no_text_relocations "$lib/$name"
+	done
+else
+	skip elf "no readelf"
+fi
+
+# --- consumers -------------------------------------------------------------------------
+
+runs() { LD_LIBRARY_PATH=$lib "$@"; }
+
+# by_pkg_config <program> <source> <package> <pkg-config flags...> - compiled, then run
+by_pkg_config()
+{
+	program=$out/$1 file=$2 package=$3
+	shift 3
+	flags=$(pkg-config "$@" --cflags --libs "$package") || return 1
+	cc -O2 -Wall -o "$program" "$file" $flags && runs "$program"
+}
+
+if command -v pkg-config >/dev/null 2>&1; then
+	check pkg_config_shared by_pkg_config pc-shared consumer.c weft
+	check pkg_config_hook   by_pkg_config pc-hook hooked.c weft-hook
+	# An archive is taken where no shared library of that name lies.
+	mkdir -p "$dir/archives/lib/pkgconfig"
+	cp -r "$prefix/include" "$dir/archives/"
+	cp "$lib"/*.a "$dir/archives/lib/"
+	cp "$lib"/pkgconfig/* "$dir/archives/lib/pkgconfig/"
+	PKG_CONFIG_PATH=$dir/archives/lib/pkgconfig
+	check pkg_config_static      by_pkg_config pc-static consumer.c weft --static
+	check pkg_config_static_hook by_pkg_config pc-static-hook hooked.c weft-hook --static
+else
+	skip pkg_config "no pkg-config"
+fi
+
+by_make() { make -C plain OUT="$out" WEFT="$prefix" LIB="$lib" "$1" && "$out/plain-$1"; }
+check make_shared by_make shared
+check make_static by_make static
+check make_hooked by_make hooked
+
+configure_cmake()
+{
+	cmake -S cmake -B "$out/cmake" -DCMAKE_PREFIX_PATH="$prefix" && cmake --build "$out/cmake"
+}
+check cmake_find_package configure_cmake
+for program in weft weft-static hook hook-static; do
+	check cmake_$program "$out/cmake/cmake-$program"
+done
+
+# Preloaded, the same program needs no second link: here its static form has none of the
+# hooks, so it must hang without, and work with, the library.
+check make_unhooked cc -O2 -I"$prefix/include" -o "$out/unhooked" hooked.c -L"$lib" -lweft \
+	-Wl,-rpath,"$lib"
+hangs() { timeout 2 "$out/unhooked"; [ $? = 124 ]; }
+check unhooked_hangs hangs
+check preloaded env LD_PRELOAD="$lib/libweft-hook.so" "$out/unhooked"
+finish
