@@ -1,0 +1,51 @@
+#!/bin/sh
+# SPDX-License-Identifier: MIT
+#
+# smoke.sh - does every program of the bench run, and report what it should?
+#
+#	bench/smoke.sh <directory of the programs> <directory of the echo servers>
+#
+# Tiny counts, no peers in other languages, and no figure is judged.
+set -u
+
+. "$(dirname "$0")/../tests/test.sh"
+test_group=bench
+servers=$(cd "$2" && pwd)
+cd "$1" || exit 1
+
+# reports <rows> <program> [argument ...] - each row comes, with a number
+reports()
+{
+	rows=$1
+	shift
+	output=$(timeout 60 "$@" 2>&1)
+	status=$?
+	echo "$*: status $status, wanted: $rows"
+	echo "$output"
+	for row in $rows; do
+		echo "$output" | grep -qE "^ROW $row [A-Za-z]+ [0-9.e+-]+ [a-z/]+$" || return 1
+	done
+	return $status
+}
+
+check switch          reports "switch transfer" ./bench-switch 1000
+check yield_2         reports yield_2 ./bench-yield 2 1000
+check yield_1000      reports yield_1000_sites ./bench-yield 1000 10000 sites
+check spawn           reports "spawn spawn_batch spawn_shared" ./bench-spawn 1000
+check wake            reports "wake timer" ./bench-wake 1000
+check sleep           reports "sleep sleep_cpu" ./bench-sleep private 2000
+check sleep_shared    reports "sleep_shared sleep_shared_cpu" ./bench-sleep shared 2000
+check parked          reports "parked parked_tables parked_cost parked_after" \
+	./bench-parked private 2000
+check parked_shared   reports "parked_shared parked_shared_after" ./bench-parked shared 2000
+check ucontext        reports switch ./peer-ucontext 1000
+check threads         reports yield_2 ./peer-threads yield_2 1000
+check threads_spawn   reports spawn ./peer-threads spawn 100
+for server in echo-epoll echo-server; do
+	if [ -x "$servers/$server" ]; then
+		check $server reports "echo echo_rate" ./bench-echo weft 20 100 "$servers/$server"
+	else
+		skip $server "$server was not built"
+	fi
+done
+finish
