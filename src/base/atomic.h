@@ -5,7 +5,19 @@
  * A locked instruction costs 4 to 6 ns even on a private cache line. glibc
  * says (sys/single_threaded.h, 2.32) whether any second thread has ever been
  * made; until then no other thread can look, and a plain read-modify-write is
- * just as atomic. A signal handler never touches these words.
+ * just as atomic.
+ *
+ * The flag cannot fall between our look at it and the store that follows.
+ * pthread_create(3) lowers it, on the thread that calls it, before the new thread
+ * exists. While it is up there is one thread: the one that is between look
+ * and store, and it calls nothing there and does not switch. Only a signal
+ * handler could come in between: it never touches these words, and must not
+ * make threads (pthread_create is not async-signal-safe). Compilers must look
+ * again after any call and any switch, which clobbers memory. What was stored
+ * plainly happens before the start of the second thread, so that thread sees it.
+ * The child of a fork(2) begins with one thread, and glibc raises the flag there.
+ * A thread made by a bare clone(2) is unknown to glibc: it must not call weft,
+ * as it must not call malloc(3).
  */
 #ifndef WEFT_BASE_ATOMIC_H
 #define WEFT_BASE_ATOMIC_H
@@ -37,7 +49,8 @@ static always_inline bool cas32(_Atomic uint32_t *word, uint32_t expected, uint3
 						       memory_order_acq_rel, memory_order_relaxed);
 }
 
-/** Compare-and-swap of a 64-bit word, acq_rel; true when it was @expected. */
+/** Compare-and-swap of a 64-bit word, acq_rel; true when it was @expected. When it
+ * was not, acquire: the caller may look at what came with the other value. */
 static always_inline bool cas64(_Atomic uint64_t *word, uint64_t expected, uint64_t desired)
 {
 	if (weft__single_threaded()) {
@@ -47,7 +60,7 @@ static always_inline bool cas64(_Atomic uint64_t *word, uint64_t expected, uint6
 		return true;
 	}
 	return atomic_compare_exchange_strong_explicit(word, &expected, desired,
-						       memory_order_acq_rel, memory_order_relaxed);
+						       memory_order_acq_rel, memory_order_acquire);
 }
 
 /** Exchange of a 64-bit word, acq_rel. */
@@ -82,6 +95,19 @@ static always_inline bool ref_put(_Atomic uint32_t *refs)
 		return left == 0;
 	}
 	return atomic_fetch_sub_explicit(refs, 1, memory_order_acq_rel) == 1;
+}
+
+/** Stores before it, then loads after it. */
+static always_inline void full_fence(void)
+{
+#if WEFT_TSAN
+	/* TSan knows no fences: it sees an exchange that all of them take part in. */
+	static _Atomic int order;
+
+	atomic_fetch_add(&order, 1);
+#else
+	atomic_thread_fence(memory_order_seq_cst);
+#endif
 }
 
 static always_inline void cpu_relax(void)

@@ -66,6 +66,23 @@ static always_inline void asan_arrive(struct worker *worker, void *fake)
 #define strand_of_target(worker) NULL
 #endif
 
+#if WEFT_TSAN
+/** The fiber of a task, or of the loop (NULL). */
+void *weft__leave_fiber(struct worker *worker, struct task *task);
+void weft__leave_fiber_end(struct worker *worker, struct task *task);
+#endif
+
+/* The last thing before the switch to weft__thread.task, or to the loop: not a call
+ * lies in between. What the leaver did comes before what that one does. */
+static always_inline void tsan_leave(struct worker *worker)
+{
+#if WEFT_TSAN
+	weft__tsan_switch(weft__leave_fiber(worker, weft__thread.task));
+#else
+	(void)worker;
+#endif
+}
+
 /** The context to jump to for @next (NULL: nothing is ready): its own, or idle. */
 static always_inline weft_context *worker_target(struct worker *worker, struct task *next)
 {
@@ -115,6 +132,7 @@ static always_inline struct task *leave_switch(struct leave_way way)
 
 	asan_leave(weft__thread.worker, container_of(way.from, struct strand, ctx),
 		   strand_of_target(weft__thread.worker), &fake);
+	tsan_leave(weft__thread.worker);
 	ended = weft_context_switch(way.from, way.to, NULL);
 	asan_arrive(weft__thread.worker, fake);
 	return ended;

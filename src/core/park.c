@@ -75,8 +75,11 @@ static noinline int park_with_deadline(struct task *self, enum task_state kind, 
 	struct timer *timer = deadline_take(self);
 
 	if (unlikely(!timer)) {
-		weft__park_abort(self);
-		return -ENOMEM;
+		if (wait_claim(self, present_ticket(self)))
+			return -ENOMEM;
+		/* It has been woken already: what it was woken with must not be lost. */
+		leave_parked(worker, self, kind);
+		return self->result;
 	}
 	timer->when_ns = deadline_ns;
 	timer->ticket = present_ticket(self);

@@ -28,6 +28,7 @@ static _Atomic uint64_t ids_dealt = 1;
 
 static pthread_once_t process_once = PTHREAD_ONCE_INIT;
 static pthread_key_t thread_end_key;
+static bool key_made;
 
 struct worker *weft__worker(unsigned index)
 {
@@ -82,13 +83,12 @@ static struct worker *worker_new(void)
 	if (!worker)
 		worker = weft__map(sizeof *worker);
 	if (worker)
-		memset(worker, 0, sizeof *worker);
+		memset(worker, 0, offsetof(struct worker, wakers));
 	return worker;
 }
 
 static void worker_free(struct worker *worker)
 {
-	worker->main.task.id = 0;
 	pthread_mutex_lock(&workers_lock);
 	*(struct worker **)(void *)worker = workers_free;
 	workers_free = worker;
@@ -99,12 +99,23 @@ static void worker_free(struct worker *worker)
 
 static void runtime_leave(struct worker *worker)
 {
-	if (weft__thread.worker == worker)
-		weft__thread = (struct thread){ .stacks = weft__thread.stacks };
-	weft__worker_unregister(worker);
+	if (weft__thread.worker == worker) {
+		/* The rest is the thread's: its coroutines may outlive the runtime. */
+		weft__thread.worker = NULL;
+		weft__thread.worker_index = 0;
+		weft__thread.task = NULL;
+	}
+	weft__worker_end_wakes(worker);
 	weft__poller_fini(&worker->poller);
 	weft__stack_give(&worker->loop_slot);
 	free(worker->main.task.ext);
+	worker->main.task.id = 0; /* its handles are stale */
+	if (worker->alive)
+		return; /* W5 */
+#if WEFT_TSAN
+	weft__tsan_free(worker->idle_fiber);
+#endif
+	weft__worker_unregister(worker);
 	worker_free(worker);
 }
 
@@ -121,9 +132,20 @@ static void thread_end(void *arg)
 	weft__stack_cache_drop();
 }
 
+static void take_lock(void)
+{
+	pthread_mutex_lock(&workers_lock);
+}
+
+static void drop_lock(void)
+{
+	pthread_mutex_unlock(&workers_lock);
+}
+
 static void process_init(void)
 {
-	pthread_key_create(&thread_end_key, thread_end);
+	pthread_atfork(take_lock, drop_lock, drop_lock);
+	key_made = pthread_key_create(&thread_end_key, thread_end) == 0;
 	weft__leave_init();
 }
 
@@ -134,6 +156,7 @@ static void init_main(struct worker *worker)
 	main->flags = TASK_THREAD | TASK_PRIVATE;
 	main->state = TASK_RUNNING;
 	main->id = weft__runtime_more_ids(worker);
+	main->wait = first_wait(main->id / IDS_BLOCK);
 	main->origin = (uint64_t)worker->index << 48;
 	main->refs = 1;
 	main->joiner = JOINER_DETACHED;
@@ -165,6 +188,10 @@ static int worker_init(struct worker *worker)
 	worker->asan_idle.asan_low = worker->loop_slot.low;
 	worker->asan_idle.asan_bytes = (size_t)(worker->loop_slot.top - worker->loop_slot.low);
 #endif
+#if WEFT_TSAN
+	worker->idle_fiber = weft__tsan_new();
+	worker->main.task.fiber = weft__tsan_self();
+#endif
 	init_main(worker);
 	return 0;
 
@@ -185,6 +212,8 @@ static coldpath int runtime_enter(struct worker **ret_worker)
 	if (weft__shadow_stack_active())
 		return -ENOTSUP;
 	pthread_once(&process_once, process_init);
+	if (!key_made)
+		return -EAGAIN;
 	worker = worker_new();
 	if (!worker)
 		return -ENOMEM;

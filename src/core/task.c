@@ -52,6 +52,9 @@ noinline void weft__task_reap(struct task *task)
 	/* A group belongs to this thread; the last handle may be another's. */
 	if (unlikely(task->strand.shared != NULL))
 		weft__shared_leave(&task->strand);
+#if WEFT_TSAN
+	weft__leave_fiber_end(weft__thread.worker, task);
+#endif
 	task_put(task);
 }
 
@@ -115,14 +118,19 @@ static always_inline void __attribute__((noreturn)) task_exit(struct task *self,
 	/* The result is published by this exchange; it pairs with the acquire
 	 * in joiner_of(). */
 	joiner = exchange64(&self->joiner, JOINER_DEAD);
-	if (joiner > JOINER_DETACHED)
+	if (joiner > JOINER_DETACHED) {
+		/* It runs later, and others before it: the handle is its own by now.
+		 * release as above, for a joiner whose time is up. */
+		atomic_store_explicit(&self->joiner, JOINER_JOINED, memory_order_release);
 		task_wake(joiner, 0);
+	}
 
 	next = worker_pick(worker);
 	worker->switches++;
 	weft__thread.coroutine = NULL;
 	target = worker_target(worker, next);
 	asan_leave(worker, &self->strand, strand_of_target(worker), NULL);
+	tsan_leave(worker);
 	weft_context_switch(&self->strand.ctx, target, self);
 	__builtin_unreachable();
 }
@@ -162,10 +170,7 @@ static always_inline void task_init(struct task *task, struct worker *worker, un
 	task->state = TASK_NEW;
 	task->stack_class = (uint8_t) class;
 	task->id = weft__runtime_next_id(worker);
-	/* Old tickets of this block must not match: the id is as good a start
-	 * as any, and is the owner's to choose before anybody knows the task. */
-	atomic_store_explicit(&task->wait, (uint32_t)task->id << WAIT_EPOCH_SHIFT,
-			      memory_order_relaxed);
+	atomic_store_explicit(&task->wait, first_wait(task->id), memory_order_relaxed);
 	atomic_store_explicit(&task->refs, held ? 2 : 1, memory_order_relaxed);
 	atomic_store_explicit(&task->joiner, held ? JOINER_NONE : JOINER_DETACHED,
 			      memory_order_relaxed);
@@ -173,6 +178,9 @@ static always_inline void task_init(struct task *task, struct worker *worker, un
 	task->ext = NULL;
 	task->start.fn = fn;
 	task->start.arg = arg;
+#if WEFT_TSAN
+	task->fiber = NULL;
+#endif
 #if WEFT_ASAN
 	task->strand.asan_low = task->strand.shared ? task->strand.shared->low : task->strand.low;
 	task->strand.asan_bytes =
@@ -233,6 +241,8 @@ static noinline int init_ext(struct worker *worker, struct task *task, const cha
 		task->ext->task = task;
 		list_push_back(&worker->daemons, &task->ext->daemon);
 		worker->daemons_alive++;
+		if (worker->drain_all) /* the others have been cancelled: weft_run() ends */
+			weft__task_cancel(task);
 	}
 	return 0;
 }
@@ -311,7 +321,7 @@ static inline uint64_t joiner_of(struct task *task)
 	return atomic_load_explicit(&task->joiner, memory_order_acquire);
 }
 
-/* acq_rel, see cas64(): who loses to the exit must see its result. */
+/* acq_rel, and acquire on failure, see cas64(): who loses to the exit must see its result. */
 static inline bool joiner_change(struct task *task, uint64_t from, uint64_t to)
 {
 	return cas64(&task->joiner, from, to);
@@ -331,8 +341,12 @@ static int join_wait(struct task *task, int64_t deadline_ns)
 	ticket = ticket_of(self, word);
 	self->waiter.object = task;
 	if (unlikely(!joiner_change(task, JOINER_NONE, ticket))) {
+		/* It has just ended, or another one joins it. Settled before
+		 * the abort, which may let that other one run. */
+		bool ended = joiner_change(task, JOINER_DEAD, JOINER_JOINED);
+
 		weft__park_abort(self);
-		return joiner_of(task) == JOINER_DEAD ? 0 : -EBUSY;
+		return ended ? 0 : -EBUSY;
 	}
 	if (likely(deadline_ns == WEFT_FOREVER)) {
 		leave_parked(weft__thread.worker, self, WAIT_JOIN);

@@ -108,6 +108,9 @@ struct task {
 		struct timer timer;   /* while in a sleep */
 		struct waiter waiter; /* while in another wait */
 	};
+#if WEFT_TSAN
+	void *fiber; /* made when it first runs; leave.c */
+#endif
 };
 
 /** With a private stack there is room: a wait with a deadline needs both. */
@@ -116,7 +119,7 @@ struct private_task {
 	struct timer deadline;
 };
 
-_Static_assert(WEFT_ASAN || sizeof(struct task) == 128,
+_Static_assert(WEFT_ASAN || WEFT_TSAN || sizeof(struct task) == 128,
 	       "two cache lines: ten million tasks count on it");
 _Static_assert(sizeof(struct private_task) <= STACK_BLOCK_BYTES, "fits its slot");
 
@@ -124,8 +127,22 @@ _Static_assert(sizeof(struct private_task) <= STACK_BLOCK_BYTES, "fits its slot"
 enum {
 	JOINER_NONE = 0,    /* alive, the handle is held, nobody waits */
 	JOINER_DEAD = 1,    /* ended; the handle is still held, or the block is about to be freed */
-	JOINER_DETACHED = 2 /* alive, and nobody may join any more */
+	JOINER_JOINED = 2,  /* ended, and the handle is its joiner's, who is about to drop it */
+	JOINER_DETACHED = 3 /* alive, and nobody may join any more */
 };
+
+/**
+ * first_wait - the wait word of a new task
+ *
+ * Tickets of the block's last owner may still be about, with a waker that is
+ * late; they must not match. So each id has 1024 epochs of its own, and they come
+ * again after 4096 ids. To be mistaken a waker must be late by more than a
+ * thousand waits of the next owner, and by the right number of them.
+ */
+static inline uint32_t first_wait(uint64_t id)
+{
+	return (uint32_t)id << (WAIT_EPOCH_SHIFT + 10);
+}
 
 static inline struct task *ticket_task(uint64_t ticket)
 {

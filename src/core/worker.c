@@ -12,6 +12,7 @@
 
 #include <base/clock.h>
 #include <base/log.h>
+#include <base/syscall.h>
 #include <core/leave.h>
 #include <core/wake.h>
 
@@ -26,6 +27,26 @@ poll_ready_fn *weft__on_fd_ready;
 
 /* --- making ready ---------------------------------------------------------- */
 
+/* The worker may wake up for another reason, end the task that we have woken, and
+ * be gone before we write: so wakers holds it back (W5). seq_cst: we count
+ * ourselves, then take sleeping; the end takes sleeping, then looks at the
+ * count. Either it sees us, or we see that nobody sleeps. */
+static coldpath void wake_sleeper(struct worker *worker)
+{
+	atomic_fetch_add(&worker->wakers, 1);
+	if (atomic_exchange(&worker->sleeping, 0))
+		weft__poller_wake(&worker->poller);
+	/* release pairs with the load in weft__worker_end_wakes() */
+	atomic_fetch_sub_explicit(&worker->wakers, 1, memory_order_release);
+}
+
+void weft__worker_end_wakes(struct worker *worker)
+{
+	atomic_exchange(&worker->sleeping, 0);
+	while (atomic_load(&worker->wakers))
+		weft__syscall(SYS_sched_yield, 0);
+}
+
 /* (I) The push's release pairs with inbox_drain()'s acquire: the claim's
  * result is visible to the owner. The fence pairs with the one in
  * weft__worker_announce_sleep(): we publish, fence, read sleeping; the
@@ -38,10 +59,9 @@ static void inbox_push(struct worker *worker, struct task *task)
 		task->next = head;
 	while (!atomic_compare_exchange_weak_explicit(&worker->inbox, &head, task,
 						      memory_order_release, memory_order_relaxed));
-	atomic_thread_fence(memory_order_seq_cst);
-	if (atomic_load_explicit(&worker->sleeping, memory_order_relaxed) &&
-	    atomic_exchange_explicit(&worker->sleeping, 0, memory_order_relaxed))
-		weft__poller_wake(&worker->poller);
+	full_fence();
+	if (atomic_load_explicit(&worker->sleeping, memory_order_relaxed))
+		wake_sleeper(worker);
 }
 
 void weft__ready_elsewhere(struct task *task)
@@ -152,7 +172,7 @@ bool weft__worker_announce_sleep(struct worker *worker)
 {
 	atomic_store_explicit(&worker->sleeping, 1, memory_order_relaxed);
 	/* pairs with the fence in inbox_push(), see (I) */
-	atomic_thread_fence(memory_order_seq_cst);
+	full_fence();
 	if (likely(!atomic_load_explicit(&worker->inbox, memory_order_relaxed)))
 		return true;
 	atomic_store_explicit(&worker->sleeping, 0, memory_order_relaxed);
@@ -190,21 +210,26 @@ static void wait_for_work(struct worker *worker)
 /* --- the loop -------------------------------------------------------------- */
 
 /* The shared stack of @task changes hands. Out of memory (S4): the occupant
- * stays, the newcomer waits for its turn again. */
-static bool make_resident(struct worker *worker, struct task *task)
+ * stays, the newcomer waits for its turn again. *first_failed is the first to
+ * fail since a task has run: when its turn comes again nobody else can run. */
+static bool make_resident(struct worker *worker, struct task *task, struct task **first_failed)
 {
 	if (likely(weft__shared_enter(&task->strand) == 0))
 		return true;
 	weft__warn_once("no memory to save a shared stack; its next user waits");
-	queue_push(&worker->queue, task);
-	if (worker->queue.head == task)
+	if (worker->queue.head == NULL || *first_failed == task)
 		weft__poller_wait(&worker->poller, SHARED_RETRY_NS, weft__on_fd_ready);
+	if (!*first_failed)
+		*first_failed = task;
+	queue_push(&worker->queue, task);
+	worker->budget = 1; /* timers and other threads go on meanwhile */
 	return false;
 }
 
 void weft__worker_loop(void *idle_context, void *note)
 {
 	struct worker *worker = container_of(idle_context, struct worker, idle);
+	struct task *first_failed = NULL;
 	void *fake = NULL;
 
 	asan_arrive(worker, NULL);
@@ -221,14 +246,17 @@ void weft__worker_loop(void *idle_context, void *note)
 			wait_for_work(worker);
 			continue;
 		}
-		if (!weft__shared_resident(&next->strand) && !make_resident(worker, next))
+		if (!weft__shared_resident(&next->strand) &&
+		    !make_resident(worker, next, &first_failed))
 			continue;
+		first_failed = NULL;
 		next->state = TASK_RUNNING;
 		weft__thread.task = next;
 		worker->switches++;
 #if WEFT_ASAN
 		asan_leave(worker, &worker->asan_idle, &next->strand, &fake);
 #endif
+		tsan_leave(worker);
 		note = weft_context_switch(&worker->idle, &next->strand.ctx, NULL);
 		asan_arrive(worker, fake);
 	}

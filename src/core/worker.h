@@ -8,6 +8,9 @@
  * W4 A worker that is about to sleep announces it, then looks at the inbox
  *    once more, then sleeps; a waker fills the inbox, then looks for sleepers.
  *    Both have a full fence in between, so one of them sees the other.
+ * W5 wake_fd is closed after the last waker has left it (wakers): the number may
+ *    be a stranger's the next moment. And a worker whose thread ended before its
+ *    tasks keeps index and memory for ever: they are still woken, into its inbox.
  */
 #ifndef WEFT_CORE_WORKER_H
 #define WEFT_CORE_WORKER_H
@@ -56,6 +59,13 @@ struct worker {
 	struct strand *asan_leaver; /* who is leaving: the next to arrive fills in its stack */
 	struct strand asan_idle;    /* the loop, for this purpose only */
 #endif
+#if WEFT_TSAN
+	void *idle_fiber; /* the loop's */
+#endif
+
+	/* Threads that are at wake_fd just now. Last, and never cleared: a late one
+	 * may be here still when the memory serves its next owner. */
+	_Atomic uint32_t wakers;
 };
 
 /** Makes a runnable task run later; owner only. */
@@ -81,7 +91,8 @@ static inline struct task *queue_pop(struct task_queue *queue)
 /** What a ready descriptor does; set by the io layer before it registers one. */
 extern poll_ready_fn *weft__on_fd_ready;
 
-/** The worker of an index (task.worker), or NULL when its thread has ended. */
+/** The worker of an index (task.worker), also after its thread has ended and left
+ * tasks behind; NULL when it has none. */
 struct worker *weft__worker(unsigned index);
 
 /** Gives a worker its index. 0, or -EAGAIN when 65,535 threads have one. */
@@ -96,6 +107,9 @@ void weft__worker_tick(struct worker *worker);
 
 /** A look at inbox, timers and (without waiting) the poller, right now. */
 void weft__worker_look(struct worker *worker);
+
+/** From here on no waker uses wake_fd (W5). */
+void weft__worker_end_wakes(struct worker *worker);
 
 /** Tells wakers that they must use wake_fd; false when the inbox has work already (W4). */
 bool weft__worker_announce_sleep(struct worker *worker);

@@ -62,10 +62,13 @@ static void register_fork(void)
 
 size_t weft__page_bytes(void)
 {
-	static size_t bytes;
+	static _Atomic size_t known; /* relaxed: whoever asks first, it is the same */
+	size_t bytes = atomic_load_explicit(&known, memory_order_relaxed);
 
-	if (unlikely(!bytes))
+	if (unlikely(!bytes)) {
 		bytes = getauxval(AT_PAGESZ);
+		atomic_store_explicit(&known, bytes, memory_order_relaxed);
+	}
 	return bytes;
 }
 

@@ -8,7 +8,7 @@
 #include <base/log.h>
 #include <stack/arena.h>
 
-int weft__stack_class_default = -1;
+_Atomic int weft__stack_class_default = -1;
 
 size_t weft__stack_class_bytes(unsigned class)
 {
@@ -60,7 +60,9 @@ static int default_class(void)
 		else
 			weft__warn("WEFT_STACK=%s is not a size from 16K to 1G; 256K is used", env);
 	}
-	return weft__stack_class_default = class;
+	/* Relaxed: other threads that ask at the same time find the same. */
+	atomic_store_explicit(&weft__stack_class_default, class, memory_order_relaxed);
+	return class;
 }
 
 int weft__stack_class_slow(size_t stack_bytes)

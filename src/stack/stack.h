@@ -25,6 +25,8 @@
 #ifndef WEFT_STACK_STACK_H
 #define WEFT_STACK_STACK_H
 
+#include <stdatomic.h>
+
 #include <base/compiler.h>
 #include <base/sanitizer.h>
 #include <base/thread.h>
@@ -114,8 +116,8 @@ static inline void weft__stack_note_change(struct stack_cache *cache)
 	cache->ageing = true;
 }
 
-extern int weft__stack_class_default; /* -1: not read yet */
-extern bool weft__stack_canaries;     /* slots of kind GUARD_CANARY exist */
+extern _Atomic int weft__stack_class_default; /* -1: not read yet */
+extern bool weft__stack_canaries;             /* slots of kind GUARD_CANARY exist */
 
 static inline char *weft__stack_low_of(const void *top, uintptr_t reach)
 {
@@ -132,8 +134,10 @@ static inline char *weft__stack_low_of(const void *top, uintptr_t reach)
  */
 static inline int weft__stack_class(size_t stack_bytes)
 {
-	if (likely(!stack_bytes && weft__stack_class_default >= 0))
-		return weft__stack_class_default;
+	int class = atomic_load_explicit(&weft__stack_class_default, memory_order_relaxed);
+
+	if (likely(!stack_bytes && class >= 0))
+		return class;
 	return weft__stack_class_slow(stack_bytes);
 }
 
