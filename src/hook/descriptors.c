@@ -164,65 +164,58 @@ HOOK int pipe2(int fds[2], int flags)
 /* --- fcntl ------------------------------------------------------------------------------ */
 
 struct lock_job {
-	struct hook_job job;
-	int fd, command, result;
+	int fd, command;
 	struct flock lock;
 };
 
-static void run_lock(struct hook_job *job)
+static int run_lock(void *arg)
 {
-	struct lock_job *self = container_of(job, struct lock_job, job);
+	struct lock_job *job = arg;
+	long rc;
 
-	self->result = weft__real.fcntl(self->fd, self->command, &self->lock);
+	do
+		rc = weft__syscall(SYS_fcntl, job->fd, job->command, &job->lock);
+	while (rc == -EINTR);
+	return (int)rc;
 }
 
-static void drop_lock(struct hook_job *job)
-{
-	weft__free(container_of(job, struct lock_job, job));
-}
-
-/* A lock of the process or of the description, so any thread may take it. */
-static int lock_offloaded(struct task *self, int fd, int command, const struct flock *lock)
+/* A lock is the process's or the description's, so any thread may take it. A
+ * cancelled task stays until it is taken: a lock that nobody waits for any more
+ * could not be given back (its descriptor may be another file's by then). */
+static int lock_offloaded(int fd, int command, const struct flock *lock)
 {
 	struct lock_job *job;
-	int rc;
+	int rc, result = -ENOLCK;
 
 	if (!lock)
 		return -EFAULT;
 	job = weft__malloc(sizeof *job);
 	if (!job)
 		return -ENOMEM;
-	*job = (struct lock_job){ .job = { .run = run_lock, .drop = drop_lock },
-				  .fd = fd,
-				  .command = command,
-				  .lock = *lock };
-	rc = weft__hook_job_run(self, &job->job);
-	if (rc < 0)
-		return rc;
-	rc = job->result < 0 ? -job->job.error : job->result;
-	weft__hook_job_put(&job->job);
-	return rc;
+	*job = (struct lock_job){ fd, command, *lock };
+	rc = weft_offload(run_lock, job, &result);
+	weft__free(job);
+	return rc == -ENOMEM || rc == -EAGAIN ? -ENOLCK : result;
 }
 
 /* Waits for a lock only when it must: most are free. */
-static int lock_wait(struct task *self, int fd, int command, struct flock *lock)
+static int lock_wait(int fd, int command, struct flock *lock)
 {
 	int try = command == F_SETLKW ? F_SETLK : F_OFD_SETLK;
 	long rc = weft__syscall(SYS_fcntl, fd, try, lock);
 
 	if (rc != -EAGAIN && rc != -EACCES)
 		return (int)rc;
-	return lock_offloaded(self, fd, command, lock);
+	return lock_offloaded(fd, command, lock);
 }
 
 /* @real is fcntl or fcntl64: the same on 64-bit machines, but two names. */
 static int control(int (*real)(int, int, ...), int fd, int command, void *arg)
 {
-	struct task *self = hooked(HOOK_IO);
 	int rc;
 
-	if (self && (command == F_SETLKW || command == F_OFD_SETLKW))
-		return (int)hook_return(lock_wait(self, fd, command, arg));
+	if (hooked(HOOK_IO) && (command == F_SETLKW || command == F_OFD_SETLKW))
+		return (int)hook_return(lock_wait(fd, command, arg));
 	rc = real(fd, command, arg);
 	if (rc < 0)
 		return rc;

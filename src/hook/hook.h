@@ -119,12 +119,6 @@ static always_inline long hook_return(long rc)
 	return likely(rc >= 0) ? rc : weft__hook_fail(rc);
 }
 
-/** True when a pointer into the caller's frame holds while it is parked. */
-static inline bool frame_stays(const struct task *self)
-{
-	return !self->strand.shared && !weft__thread.coroutine;
-}
-
 /**
  * fd_tracked - true when weft may remember something about a number
  *

@@ -71,18 +71,15 @@ static void run_host(struct hook_job *job)
 	} while (self->result == ERANGE);
 }
 
-/* NULL: errno and *ret_herr say why; else the finished job. */
-static struct host_job *look_up(struct task *task, bool by_address, int family, const void *key,
-				size_t key_bytes, int *ret_herr)
+/* 0 with the finished job, or -errno: it could not be asked. */
+static int look_up(struct task *task, bool by_address, int family, const void *key,
+		   size_t key_bytes, struct host_job **ret_job)
 {
 	struct host_job *job = weft__malloc(sizeof *job + key_bytes);
 	int rc;
 
-	*ret_herr = NETDB_INTERNAL;
-	if (!job) {
-		weft__hook_fail(-ENOMEM);
-		return NULL;
-	}
+	if (!job)
+		return -ENOMEM;
 	memset(job, 0, sizeof *job);
 	job->job = (struct hook_job){ .run = run_host, .drop = drop_host };
 	job->family = family;
@@ -90,14 +87,9 @@ static struct host_job *look_up(struct task *task, bool by_address, int family, 
 	job->address_bytes = (socklen_t)key_bytes;
 	memcpy(job->key, key, key_bytes);
 	rc = weft__hook_job_run(task, &job->job);
-	if (rc < 0) {
-		weft__hook_fail(rc);
-		return NULL;
-	}
-	*ret_herr = job->herr;
-	if (job->job.error)
-		weft__hook_fail(-job->job.error);
-	return job;
+	if (rc == 0)
+		*ret_job = job;
+	return rc;
 }
 
 /* --- the static ones ------------------------------------------------------------------- */
@@ -105,11 +97,27 @@ static struct host_job *look_up(struct task *task, bool by_address, int family, 
 /* The last answer of this thread. */
 static __thread struct host_job *last_answer;
 
-static struct hostent *keep(struct host_job *job)
+/* h_errno belongs to the thread as errno does: written last, and by its own. */
+static noinline void set_h_errno(int herr)
 {
-	if (!job)
+	h_errno = herr;
+}
+
+static struct hostent *answer(struct task *task, bool by_address, int family, const void *key,
+			      size_t key_bytes)
+{
+	struct host_job *job = NULL;
+	int rc = look_up(task, by_address, family, key, key_bytes, &job);
+
+	if (rc < 0) {
+		set_h_errno(NETDB_INTERNAL);
+		weft__hook_fail(rc);
 		return NULL;
+	}
 	if (!job->found) {
+		set_h_errno(job->herr);
+		if (job->job.error)
+			weft__hook_fail(-job->job.error);
 		weft__hook_job_put(&job->job);
 		return NULL;
 	}
@@ -125,7 +133,7 @@ HOOK struct hostent *gethostbyname(const char *name)
 
 	if (!self)
 		return weft__real.gethostbyname(name);
-	return keep(look_up(self, false, AF_UNSPEC, name, strlen(name) + 1, &h_errno));
+	return answer(self, false, AF_UNSPEC, name, strlen(name) + 1);
 }
 
 HOOK struct hostent *gethostbyname2(const char *name, int family)
@@ -134,7 +142,7 @@ HOOK struct hostent *gethostbyname2(const char *name, int family)
 
 	if (!self || family == AF_UNSPEC)
 		return weft__real.gethostbyname2(name, family);
-	return keep(look_up(self, false, family, name, strlen(name) + 1, &h_errno));
+	return answer(self, false, family, name, strlen(name) + 1);
 }
 
 HOOK struct hostent *gethostbyaddr(const void *addr, socklen_t len, int family)
@@ -143,7 +151,7 @@ HOOK struct hostent *gethostbyaddr(const void *addr, socklen_t len, int family)
 
 	if (!self)
 		return weft__real.gethostbyaddr(addr, len, family);
-	return keep(look_up(self, true, family, addr, len, &h_errno));
+	return answer(self, true, family, addr, len);
 }
 
 /* --- the reentrant ones ------------------------------------------------------------------ */
@@ -203,22 +211,34 @@ static int copy_host(const struct hostent *from, struct hostent *to, char *buf, 
 	return 0;
 }
 
-/* Takes the job's answer over into the caller's memory. */
-static int deliver(struct host_job *job, struct hostent *host, char *buf, size_t size,
-		   struct hostent **ret, int *herr)
-{
-	int rc;
+/* Where a caller wants his answer. */
+struct place {
+	struct hostent *host, **ret;
+	char *buf;
+	size_t size;
+	int *herr;
+};
 
-	*ret = NULL;
-	if (!job)
-		return errno;
+/* As libc: an error number; errno, too, when the buffer is too small. */
+static int answer_into(struct task *task, bool by_address, int family, const void *key,
+		       size_t key_bytes, const struct place *place)
+{
+	struct host_job *job = NULL;
+	int rc = look_up(task, by_address, family, key, key_bytes, &job);
+
+	*place->ret = NULL;
+	*place->herr = NETDB_INTERNAL;
+	if (rc < 0)
+		return -rc;
 	rc = job->result;
-	if (job->found) {
-		rc = copy_host(&job->host, host, buf, size);
-		if (rc == 0)
-			*ret = host;
-		else
-			*herr = NETDB_INTERNAL;
+	if (!job->found) {
+		*place->herr = job->herr;
+	} else {
+		rc = copy_host(&job->host, place->host, place->buf, place->size);
+		if (rc == 0) {
+			*place->ret = place->host;
+			*place->herr = job->herr;
+		}
 	}
 	weft__hook_job_put(&job->job);
 	if (rc == ERANGE)
@@ -234,8 +254,8 @@ HOOK int gethostbyname_r(const char *restrict name, struct hostent *restrict hos
 
 	if (!self)
 		return weft__real.gethostbyname_r(name, host, buf, size, ret, herr);
-	return deliver(look_up(self, false, AF_UNSPEC, name, strlen(name) + 1, herr), host, buf,
-		       size, ret, herr);
+	return answer_into(self, false, AF_UNSPEC, name, strlen(name) + 1,
+			   &(struct place){ host, ret, buf, size, herr });
 }
 
 HOOK int gethostbyname2_r(const char *restrict name, int family, struct hostent *restrict host,
@@ -246,8 +266,8 @@ HOOK int gethostbyname2_r(const char *restrict name, int family, struct hostent 
 
 	if (!self || family == AF_UNSPEC)
 		return weft__real.gethostbyname2_r(name, family, host, buf, size, ret, herr);
-	return deliver(look_up(self, false, family, name, strlen(name) + 1, herr), host, buf, size,
-		       ret, herr);
+	return answer_into(self, false, family, name, strlen(name) + 1,
+			   &(struct place){ host, ret, buf, size, herr });
 }
 
 HOOK int gethostbyaddr_r(const void *restrict addr, socklen_t len, int family,
@@ -258,5 +278,6 @@ HOOK int gethostbyaddr_r(const void *restrict addr, socklen_t len, int family,
 
 	if (!self)
 		return weft__real.gethostbyaddr_r(addr, len, family, host, buf, size, ret, herr);
-	return deliver(look_up(self, true, family, addr, len, herr), host, buf, size, ret, herr);
+	return answer_into(self, true, family, addr, len,
+			   &(struct place){ host, ret, buf, size, herr });
 }

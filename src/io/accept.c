@@ -195,7 +195,7 @@ int weft__io_accept(int fd, struct sockaddr *addr, socklen_t *addr_bytes, int fl
 	for (;;) {
 		uint32_t tick = fd_tick(entry);
 
-		if (worth_trying(entry, tick, POLL_READABLE, &limit)) {
+		if (worth_trying(entry, tick, POLL_READABLE, limit.deadline_ns)) {
 			rc = accept_at_once(entry, fd, addr, addr_bytes, flags);
 			if (rc == -EBUSY && crowded(entry, fd, &limit, &rc))
 				continue;
@@ -203,7 +203,7 @@ int weft__io_accept(int fd, struct sockaddr *addr, socklen_t *addr_bytes, int fl
 				return accepted(entry, fd, rc, flags, &limit);
 			weft__fd_drained(entry, tick, POLL_READABLE);
 		}
-		rc = weft__io_wait(entry, fd, POLL_READABLE, tick, &limit);
+		rc = wait_ready(entry, fd, POLL_READABLE, tick, &limit);
 		if (rc < 0)
 			return (int)rc;
 	}

@@ -58,7 +58,7 @@ static int await_connected(struct fd_entry *entry, int fd, const struct sockaddr
 			return rc == -EISCONN ? 0 : rc;
 		}
 		weft__fd_drained(entry, tick, POLL_READABLE | POLL_WRITABLE);
-		rc = weft__io_wait(entry, fd, POLL_WRITABLE, tick, limit);
+		rc = wait_ready(entry, fd, POLL_WRITABLE, tick, limit);
 		if (rc < 0)
 			return rc == -EAGAIN ? begun : rc;
 	}

@@ -248,31 +248,53 @@ static int park_without_watch(struct fd_entry *entry, struct task *self, unsigne
 	return 0;
 }
 
+/* The event and the close unlink whom they wake; others do not. */
+static inline int unqueue_unless_woken(struct fd_entry *entry, struct task *self, int rc)
+{
+	if (unlikely(rc < 0))
+		unqueue(entry, &self->waiter);
+	return rc;
+}
+
+/* All that stays on the stack while the task is parked. */
+static noinline int park_queued(struct fd_entry *entry, struct task *self, int64_t deadline_ns)
+{
+	return unqueue_unless_woken(entry, self, weft__park(self, WAIT_FD, deadline_ns));
+}
+
+/* A plain thread: makes it a runtime, and begins again. Apart, since the address of
+ * error would keep weft__fd_park()'s frame. */
+static coldpath int become_task(struct fd_entry *entry, int fd, unsigned bits, uint32_t tick,
+				int64_t deadline_ns)
+{
+	int error;
+
+	if (!weft__task_self(&error))
+		return error;
+	return weft__fd_park(entry, fd, bits, tick, deadline_ns);
+}
+
 int weft__fd_park(struct fd_entry *entry, int fd, unsigned bits, uint32_t tick, int64_t deadline_ns)
 {
-	int rc;
-	struct task *self = weft__task_self(&rc);
+	struct task *self = weft__thread.task;
 	uint64_t ticket;
+	int rc;
 
 	if (unlikely(!self))
-		return rc;
+		return become_task(entry, fd, bits, tick, deadline_ns);
 	ticket = weft__park_begin(self);
 	if (unlikely(!ticket))
 		return -ECANCELED;
 	self->waiter = (struct waiter){ .ticket = ticket, .object = waiter_object(fd, bits) };
 	rc = enqueue(entry, fd, tick, &self->waiter);
 	if (likely(rc == 0))
-		rc = weft__park(self, WAIT_FD, deadline_ns);
-	else if (rc == -ENOSPC || rc == -ENOMEM)
+		return park_queued(entry, self, deadline_ns);
+	if (rc == -ENOSPC || rc == -ENOMEM) {
 		rc = park_without_watch(entry, self, bits, deadline_ns);
-	else {
-		weft__park_abort(self);
-		return rc > 0 ? 0 : rc;
+		return unqueue_unless_woken(entry, self, rc);
 	}
-	/* The event and the close unlink whom they wake; others do not. */
-	if (unlikely(rc < 0))
-		unqueue(entry, &self->waiter);
-	return rc;
+	weft__park_abort(self);
+	return rc > 0 ? 0 : rc;
 }
 
 int weft__fd_wait(int fd, unsigned bits, int64_t deadline_ns)

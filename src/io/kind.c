@@ -14,6 +14,7 @@
  */
 #include <fcntl.h>
 #include <netinet/in.h>
+#include <netinet/tcp.h>
 #include <sys/ioctl.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
@@ -43,13 +44,22 @@ unsigned weft__fd_socket_kind(int domain, int type, int protocol)
 	return kind;
 }
 
-/* One question for TCP; three for the others. */
+/* An upper layer in the kernel (kTLS) cuts the stream by its records. */
+static bool has_upper_layer(int fd)
+{
+	char name[16];
+	socklen_t room = sizeof name;
+
+	return weft__syscall(SYS_getsockopt, fd, IPPROTO_TCP, TCP_ULP, name, &room) == 0 && room;
+}
+
+/* Two questions for TCP; three for the others. */
 static unsigned learn_socket(int fd, int protocol)
 {
 	int domain = -1, type = -1;
 
 	if (protocol == IPPROTO_TCP)
-		return FD_KNOWN | FD_SOCKET | FD_TCP;
+		return FD_KNOWN | FD_SOCKET | (has_upper_layer(fd) ? 0 : FD_TCP);
 	if (socket_option(fd, SO_DOMAIN, &domain, sizeof domain) < 0 ||
 	    socket_option(fd, SO_TYPE, &type, sizeof type) < 0 || domain != AF_UNIX)
 		return FD_KNOWN | FD_SOCKET;

@@ -40,10 +40,10 @@ static inline void note_short(struct fd_entry *entry, int fd, uint32_t tick, int
 		fd_short(entry, tick, POLL_READABLE);
 }
 
-static always_inline ssize_t receive_once(struct fd_entry *entry, int fd, void *buf, size_t bytes,
-					  int flags, struct sockaddr *from, socklen_t *from_bytes)
+static always_inline ssize_t receive_once(struct fd_entry *entry, uint32_t tick, int fd, void *buf,
+					  size_t bytes, int flags, struct sockaddr *from,
+					  socklen_t *from_bytes)
 {
-	uint32_t tick = fd_tick(entry);
 	ssize_t rc =
 		weft__syscall(SYS_recvfrom, fd, buf, bytes, flags | MSG_DONTWAIT, from, from_bytes);
 
@@ -90,7 +90,7 @@ static noinline ssize_t receive_all(struct fd_entry *entry, int fd, struct msghd
 		if (done && (tick & POLL_ERROR) &&
 		    (weft__syscall(SYS_ioctl, fd, FIONREAD, &left) < 0 || left == 0))
 			return done;
-		if (worth_trying(entry, tick, POLL_READABLE, limit)) {
+		if (worth_trying(entry, tick, POLL_READABLE, limit->deadline_ns)) {
 			rc = receive_msg_once(entry, fd, &part, flags & ~MSG_WAITALL);
 			if (rc > 0) {
 				/* What the first part says of the peer and of
@@ -112,7 +112,7 @@ static noinline ssize_t receive_all(struct fd_entry *entry, int fd, struct msghd
 			if (rc != -EAGAIN)
 				return done ? done : rc;
 		}
-		rc = weft__io_wait(entry, fd, POLL_READABLE, tick, limit);
+		rc = wait_ready(entry, fd, POLL_READABLE, tick, limit);
 		if (rc < 0)
 			return done ? done : rc;
 	}
@@ -134,7 +134,7 @@ static ssize_t peek_all(struct fd_entry *entry, int fd, struct msghdr *msg, size
 		if ((rc <= 0 && rc != -EAGAIN) || rc == (ssize_t)bytes ||
 		    (rc > 0 && (tick & POLL_HANGUP)))
 			return rc;
-		error = weft__io_wait(entry, fd, POLL_READABLE, tick, limit);
+		error = wait_ready(entry, fd, POLL_READABLE, tick, limit);
 		if (error < 0)
 			return rc > 0 ? rc : error;
 	}
@@ -162,14 +162,15 @@ static noinline ssize_t receive_msg(struct fd_entry *entry, int fd, struct msghd
 	for (;;) {
 		uint32_t tick = fd_tick(entry);
 
-		if (worth_trying(entry, tick, POLL_READABLE, limit) || (flags & NO_WAIT_FLAGS)) {
+		if (worth_trying(entry, tick, POLL_READABLE, limit->deadline_ns) ||
+		    (flags & NO_WAIT_FLAGS)) {
 			rc = receive_msg_once(entry, fd, msg, flags);
 			if (rc != -EAGAIN || (flags & NO_WAIT_FLAGS)) {
 				take_turn();
 				return rc;
 			}
 		}
-		rc = weft__io_wait(entry, fd, POLL_READABLE, tick, limit);
+		rc = wait_ready(entry, fd, POLL_READABLE, tick, limit);
 		if (rc < 0)
 			return rc;
 	}
@@ -204,28 +205,78 @@ ssize_t weft__io_recvfrom(int fd, void *buf, size_t bytes, int flags, struct soc
 
 	if (unlikely(!entry))
 		return fd_missing(fd);
-	if (unlikely((fd_flags(entry) & FD_UNIX_STREAM) || waits_for_all(entry, fd, flags)) &&
-	    !from)
+	if (!from && ((fd_flags(entry) & FD_UNIX_STREAM) || waits_for_all(entry, fd, flags)))
 		return receive_as_msg(entry, fd, buf, bytes, flags, &limit);
 	for (;;) {
 		uint32_t tick = fd_tick(entry);
 
-		if (worth_trying(entry, tick, POLL_READABLE, &limit) || (flags & NO_WAIT_FLAGS)) {
-			rc = receive_once(entry, fd, buf, bytes, flags, from, from_bytes);
+		if (worth_trying(entry, tick, POLL_READABLE, limit.deadline_ns) ||
+		    (flags & NO_WAIT_FLAGS)) {
+			rc = receive_once(entry, tick, fd, buf, bytes, flags, from, from_bytes);
 			if (rc != -EAGAIN || (flags & NO_WAIT_FLAGS)) {
 				take_turn();
 				return rc;
 			}
 		}
-		rc = weft__io_wait(entry, fd, POLL_READABLE, tick, &limit);
+		rc = wait_ready(entry, fd, POLL_READABLE, tick, &limit);
 		if (rc < 0)
 			return rc;
 	}
 }
 
+/* The limit when it comes to waiting; WEFT_NOWAIT: it must not. Apart: it needs a frame. */
+static noinline int64_t resolved(struct fd_entry *entry, int fd, int64_t limit)
+{
+	struct limit full = limit_of(limit);
+
+	(void)weft__fd_learn(entry, fd); /* if it is closed, the wait will say so */
+	return weft__io_may_wait(entry, fd, POLL_READABLE, &full) ? limit_code(&full) : WEFT_NOWAIT;
+}
+
+/* -EAGAIN: wait for what comes after @tick. */
+static noinline ssize_t recv_attempt(struct fd_entry *entry, int fd, void *buf, size_t bytes,
+				     int flags, uint32_t tick)
+{
+	ssize_t rc = receive_once(entry, tick, fd, buf, bytes, flags, NULL, NULL);
+
+	if (likely(rc != -EAGAIN))
+		take_turn();
+	return rc;
+}
+
+static coldpath ssize_t recv_rarely(int fd, void *buf, size_t bytes, int flags, int64_t limit)
+{
+	return weft__io_recvfrom(fd, buf, bytes, flags, NULL, NULL, limit);
+}
+
+/* This is where the tasks of a server spend their lives. Each byte of its frame is a
+ * byte of every idle connection (on a shared stack), and part of a cache line to be
+ * fetched when it wakes; so it calls and inlines nothing that needs room. */
 ssize_t weft__io_recv(int fd, void *buf, size_t bytes, int flags, int64_t deadline_ns)
 {
-	return weft__io_recvfrom(fd, buf, bytes, flags, NULL, NULL, deadline_ns);
+	struct fd_entry *entry = weft__fd(fd);
+	int64_t limit = deadline_ns;
+
+	if (unlikely(!entry))
+		return fd_missing(fd);
+	if (unlikely((flags & (MSG_WAITALL | NO_WAIT_FLAGS)) || (fd_flags(entry) & FD_UNIX_STREAM)))
+		return recv_rarely(fd, buf, bytes, flags, limit);
+	for (;;) {
+		uint32_t tick = fd_tick(entry);
+		ssize_t rc = -EAGAIN;
+
+		if (worth_trying(entry, tick, POLL_READABLE, limit))
+			rc = recv_attempt(entry, fd, buf, bytes, flags, tick);
+		if (likely(rc != -EAGAIN))
+			return rc;
+		if (limit == IO_POSIX || unlikely(!(fd_flags(entry) & FD_KNOWN)))
+			limit = resolved(entry, fd, limit);
+		if (unlikely(limit == WEFT_NOWAIT))
+			return -EAGAIN;
+		rc = weft__fd_park(entry, fd, POLL_READABLE, tick, limit < 0 ? -limit : limit);
+		if (unlikely(rc < 0))
+			return rc == -ETIMEDOUT && limit < 0 ? -EAGAIN : rc;
+	}
 }
 
 /* --- sending --------------------------------------------------------------- */
@@ -276,7 +327,7 @@ ssize_t weft__io_sendto(int fd, const void *buf, size_t bytes, int flags, const 
 	for (;;) {
 		uint32_t tick = fd_tick(entry);
 
-		if (worth_trying(entry, tick, POLL_WRITABLE, &limit) || once) {
+		if (worth_trying(entry, tick, POLL_WRITABLE, limit.deadline_ns) || once) {
 			rc = weft__syscall(SYS_sendto, fd, (const char *)buf + done, bytes - done,
 					   flags | MSG_DONTWAIT, to, to_bytes);
 			if (likely(rc >= 0)) {
@@ -294,7 +345,7 @@ ssize_t weft__io_sendto(int fd, const void *buf, size_t bytes, int flags, const 
 			if (once)
 				return rc;
 		}
-		rc = weft__io_wait(entry, fd, POLL_WRITABLE, tick, &limit);
+		rc = wait_ready(entry, fd, POLL_WRITABLE, tick, &limit);
 		if (unlikely(rc < 0))
 			return send_result(done, rc);
 		if (done && (fd_tick(entry) & POLL_ERROR))
@@ -327,7 +378,7 @@ ssize_t weft__io_sendmsg(int fd, const struct msghdr *msg, int flags, int64_t de
 	for (;;) {
 		uint32_t tick = fd_tick(entry);
 
-		if (worth_trying(entry, tick, POLL_WRITABLE, &limit) || once) {
+		if (worth_trying(entry, tick, POLL_WRITABLE, limit.deadline_ns) || once) {
 			rc = weft__syscall(SYS_sendmsg, fd, msg, flags | MSG_DONTWAIT);
 			if (likely(rc >= 0)) {
 				done += (size_t)rc;
@@ -347,7 +398,7 @@ ssize_t weft__io_sendmsg(int fd, const struct msghdr *msg, int flags, int64_t de
 			if (once)
 				return rc;
 		}
-		rc = weft__io_wait(entry, fd, POLL_WRITABLE, tick, &limit);
+		rc = wait_ready(entry, fd, POLL_WRITABLE, tick, &limit);
 		if (unlikely(rc < 0))
 			return send_result(done, rc);
 		if (done && (fd_tick(entry) & POLL_ERROR))

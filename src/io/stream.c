@@ -122,7 +122,7 @@ static ssize_t read_stream(struct fd_entry *entry, int fd, const struct iovec *v
 	for (;;) {
 		uint32_t tick = fd_tick(entry);
 
-		if (worth_trying(entry, tick, POLL_READABLE, limit)) {
+		if (worth_trying(entry, tick, POLL_READABLE, limit->deadline_ns)) {
 			rc = read_once(entry, fd, vec, count);
 			/* A short read says nothing: the other end may write in
 			 * packets (O_DIRECT), which this end cannot see. */
@@ -132,7 +132,7 @@ static ssize_t read_stream(struct fd_entry *entry, int fd, const struct iovec *v
 			}
 			weft__fd_drained(entry, tick, POLL_READABLE);
 		}
-		rc = weft__io_wait(entry, fd, POLL_READABLE, tick, limit);
+		rc = wait_ready(entry, fd, POLL_READABLE, tick, limit);
 		if (rc < 0)
 			return rc;
 	}
@@ -148,7 +148,7 @@ static ssize_t write_stream(struct fd_entry *entry, int fd, const struct iovec *
 	for (;;) {
 		uint32_t tick = fd_tick(entry);
 
-		if (worth_trying(entry, tick, POLL_WRITABLE, limit)) {
+		if (worth_trying(entry, tick, POLL_WRITABLE, limit->deadline_ns)) {
 			rc = write_once(entry, fd, vec, count);
 			if (likely(rc >= 0)) {
 				done += rc;
@@ -163,7 +163,7 @@ static ssize_t write_stream(struct fd_entry *entry, int fd, const struct iovec *
 				break;
 			weft__fd_drained(entry, tick, POLL_WRITABLE);
 		}
-		rc = weft__io_wait(entry, fd, POLL_WRITABLE, tick, limit);
+		rc = wait_ready(entry, fd, POLL_WRITABLE, tick, limit);
 		if (rc < 0)
 			break;
 	}
@@ -203,9 +203,25 @@ static noinline ssize_t write_other(struct fd_entry *entry, int fd, const struct
 	return write_stream(entry, fd, vec, count, &limit);
 }
 
-ssize_t weft__io_read(int fd, void *buf, size_t bytes, int64_t deadline_ns)
+/* Apart: with vec in its frame, what sockets go through could not be a tail call. */
+static noinline ssize_t read_other_buf(struct fd_entry *entry, int fd, void *buf, size_t bytes,
+				       int64_t deadline_ns)
 {
 	struct iovec vec = { buf, bytes };
+
+	return read_other(entry, fd, &vec, 1, deadline_ns);
+}
+
+static noinline ssize_t write_other_buf(struct fd_entry *entry, int fd, const void *buf,
+					size_t bytes, int64_t deadline_ns)
+{
+	struct iovec vec = { (void *)buf, bytes };
+
+	return write_other(entry, fd, &vec, 1, deadline_ns);
+}
+
+ssize_t weft__io_read(int fd, void *buf, size_t bytes, int64_t deadline_ns)
+{
 	struct fd_entry *entry;
 	int rc = entry_of(fd, &entry);
 
@@ -214,13 +230,12 @@ ssize_t weft__io_read(int fd, void *buf, size_t bytes, int64_t deadline_ns)
 	if (unlikely(!bytes)) /* never waits, and takes no datagram */
 		return weft__syscall(SYS_read, fd, buf, 0);
 	if (likely(fd_flags(entry) & FD_SOCKET))
-		return weft__io_recvfrom(fd, buf, bytes, 0, NULL, NULL, deadline_ns);
-	return read_other(entry, fd, &vec, 1, deadline_ns);
+		return weft__io_recv(fd, buf, bytes, 0, deadline_ns);
+	return read_other_buf(entry, fd, buf, bytes, deadline_ns);
 }
 
 ssize_t weft__io_write(int fd, const void *buf, size_t bytes, int64_t deadline_ns)
 {
-	struct iovec vec = { (void *)buf, bytes };
 	struct fd_entry *entry;
 	int rc = entry_of(fd, &entry);
 
@@ -230,7 +245,7 @@ ssize_t weft__io_write(int fd, const void *buf, size_t bytes, int64_t deadline_n
 		return weft__io_sendto(fd, buf, bytes, 0, NULL, 0, deadline_ns);
 	if (unlikely(!bytes))
 		return weft__syscall(SYS_write, fd, buf, 0);
-	return write_other(entry, fd, &vec, 1, deadline_ns);
+	return write_other_buf(entry, fd, buf, bytes, deadline_ns);
 }
 
 ssize_t weft__io_readv(int fd, const struct iovec *iov, int count, int64_t deadline_ns)

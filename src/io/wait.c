@@ -11,12 +11,11 @@
 
 /* Its kind is known. */
 
-bool weft__io_may_wait(struct fd_entry *entry, int fd, unsigned bit, struct limit *limit)
+static noinline bool resolve_posix(struct fd_entry *entry, int fd, unsigned bit,
+				   struct limit *limit)
 {
 	int64_t timeout_ns = 0;
 
-	if (limit->deadline_ns != IO_POSIX)
-		return limit->deadline_ns != WEFT_NOWAIT;
 	if (weft__fd_nonblocking(entry, fd))
 		return false;
 	if (fd_flags(entry) & FD_SOCKET)
@@ -25,18 +24,22 @@ bool weft__io_may_wait(struct fd_entry *entry, int fd, unsigned bit, struct limi
 	return true;
 }
 
-int weft__io_wait(struct fd_entry *entry, int fd, unsigned bit, uint32_t tick, struct limit *limit)
+bool weft__io_may_wait(struct fd_entry *entry, int fd, unsigned bit, struct limit *limit)
+{
+	if (limit->deadline_ns == IO_POSIX)
+		return resolve_posix(entry, fd, bit, limit);
+	return limit->deadline_ns != WEFT_NOWAIT;
+}
+
+int weft__io_park(struct fd_entry *entry, int fd, unsigned bit, uint32_t tick, struct limit *limit)
 {
 	int rc = weft__fd_learn(entry, fd);
 
 	if (unlikely(rc < 0))
 		return rc;
-	if (!weft__io_may_wait(entry, fd, bit, limit))
+	if (unlikely(!weft__io_may_wait(entry, fd, bit, limit)))
 		return -EAGAIN;
-	rc = weft__fd_park(entry, fd, bit, tick, limit->deadline_ns);
-	if (unlikely(rc == -ETIMEDOUT && limit->posix))
-		return -EAGAIN;
-	return rc;
+	return weft__fd_park(entry, fd, bit, tick, limit->deadline_ns);
 }
 
 int weft__io_ready_now(int fd, short events)
@@ -64,7 +67,7 @@ long weft__io_retry(int fd, unsigned bits, int64_t deadline_ns, long (*attempt)(
 	for (;;) {
 		uint32_t tick = fd_tick(entry);
 
-		if (worth_trying(entry, tick, bits, &limit)) {
+		if (worth_trying(entry, tick, bits, limit.deadline_ns)) {
 			rc = attempt(arg);
 			if (rc != -EAGAIN) {
 				take_turn();
@@ -72,7 +75,7 @@ long weft__io_retry(int fd, unsigned bits, int64_t deadline_ns, long (*attempt)(
 			}
 			weft__fd_drained(entry, tick, bits);
 		}
-		rc = weft__io_wait(entry, fd, bits, tick, &limit);
+		rc = wait_ready(entry, fd, bits, tick, &limit);
 		if (rc < 0)
 			return rc;
 	}

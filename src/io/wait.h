@@ -7,13 +7,13 @@
  *	for (;;) {
  *		uint32_t tick = fd_tick(entry);
  *
- *		if (worth_trying(entry, tick, POLL_READABLE, &limit)) {
+ *		if (worth_trying(entry, tick, POLL_READABLE, limit.deadline_ns)) {
  *			rc = one system call that does not block;
  *			if (rc != -EAGAIN)
  *				return rc;
  *			weft__fd_drained(entry, tick, POLL_READABLE);
  *		}
- *		rc = weft__io_wait(entry, fd, POLL_READABLE, tick, &limit);
+ *		rc = wait_ready(entry, fd, POLL_READABLE, tick, &limit);
  *		if (rc < 0)
  *			return rc;
  *	}
@@ -30,33 +30,50 @@ struct limit {
 	bool posix;
 };
 
-static inline struct limit limit_of(int64_t deadline_ns)
+/* As one number, for frames that shall be small: a resolved IO_POSIX is the deadline's
+ * negative. */
+static inline int64_t limit_code(const struct limit *limit)
 {
-	return (struct limit){ deadline_ns, deadline_ns == IO_POSIX };
+	return limit->posix && limit->deadline_ns > 0 ? -limit->deadline_ns : limit->deadline_ns;
+}
+
+static inline struct limit limit_of(int64_t code)
+{
+	return (struct limit){ code < IO_POSIX ? -code : code, code < 0 };
 }
 
 /** False when the answer is known to be EAGAIN, and waiting is what comes next.
  * Who must not wait asks the kernel always: an event may not be here yet. */
 static always_inline bool worth_trying(const struct fd_entry *entry, uint32_t tick, unsigned bit,
-				       const struct limit *limit)
+				       int64_t deadline_ns)
 {
 	if (likely(tick & bit))
 		return true;
 	if (unlikely(!(fd_flags(entry) & FD_INIT)))
 		return true;
-	if (limit->deadline_ns == IO_POSIX)
+	if (deadline_ns == IO_POSIX)
 		return !fd_known_blocking(entry);
-	return limit->deadline_ns == WEFT_NOWAIT;
+	return deadline_ns == WEFT_NOWAIT;
 }
 
+/** Waits for the next attempt, as weft__fd_park() (which is its last act, so
+ * that it leaves no frame on a parked stack); -EAGAIN when it must not wait. */
+int weft__io_park(struct fd_entry *entry, int fd, unsigned bit, uint32_t tick, struct limit *limit);
+
 /**
- * weft__io_wait - wait for the next attempt
+ * wait_ready - wait for the next attempt
  *
  * Return: 0: try again; -EAGAIN: WEFT_NOWAIT, the user's O_NONBLOCK or the
  * socket's timeout (IO_POSIX); -ETIMEDOUT (a real deadline), or as
  * weft__fd_park().
  */
-int weft__io_wait(struct fd_entry *entry, int fd, unsigned bit, uint32_t tick, struct limit *limit);
+static always_inline int wait_ready(struct fd_entry *entry, int fd, unsigned bit, uint32_t tick,
+				    struct limit *limit)
+{
+	int rc = weft__io_park(entry, fd, bit, tick, limit);
+
+	return unlikely(rc == -ETIMEDOUT && limit->posix) ? -EAGAIN : rc;
+}
 
 /** Fills in what IO_POSIX means for this descriptor. False: must not wait. */
 bool weft__io_may_wait(struct fd_entry *entry, int fd, unsigned bit, struct limit *limit);

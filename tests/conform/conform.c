@@ -158,6 +158,37 @@ static int play_task(void *scenario)
 	return 0;
 }
 
+static volatile bool scribbling;
+
+/* The other user of the shared stack: whenever the player waits, his frames make
+ * room and are overwritten. */
+static int scribble(void *unused)
+{
+	(void)unused;
+	while (scribbling) {
+		volatile char frame[32 << 10];
+
+		for (size_t i = 0; i < sizeof(frame); i++)
+			frame[i] = (char)0xee;
+		CHECK_EQ(weft_sleep(1000000), 0);
+	}
+	return 0;
+}
+
+static void play_on_shared_stack(void *scenario)
+{
+	weft_task *player, *scribbler;
+	weft_attr attr = { .flags = 0 };
+
+	CHECK_EQ(weft_stack_group_new(&attr.shared, 1, 128 << 10), 0);
+	scribbling = true;
+	CHECK_EQ(weft_spawn(&player, &attr, play_task, scenario), 0);
+	CHECK_EQ(weft_spawn(&scribbler, &attr, scribble, NULL), 0);
+	CHECK_EQ(weft_join(player, WEFT_FOREVER, NULL), 0);
+	scribbling = false;
+	CHECK_EQ(weft_join(scribbler, WEFT_FOREVER, NULL), 0);
+}
+
 static void compare(const char *who, const char *expected, const char *got)
 {
 	if (strcmp(expected, got) == 0)
@@ -169,8 +200,6 @@ static void compare(const char *who, const char *expected, const char *got)
 void conform(scenario_fn *fn)
 {
 	static char by_thread[STORY_BYTES];
-	weft_stack_group *group;
-	weft_attr shared = { .flags = 0 };
 	weft_task *task;
 	pthread_t thread;
 	void *scenario;
@@ -187,10 +216,7 @@ void conform(scenario_fn *fn)
 	CHECK_EQ(weft_join(task, WEFT_FOREVER, NULL), 0);
 	compare("task", by_thread, story.text);
 
-	CHECK_EQ(weft_stack_group_new(&group, 1, 128 << 10), 0);
-	shared.shared = group;
-	CHECK_EQ(weft_spawn(&task, &shared, play_task, scenario), 0);
-	CHECK_EQ(weft_join(task, WEFT_FOREVER, NULL), 0);
+	play_on_shared_stack(scenario);
 	compare("task on a shared stack", by_thread, story.text);
 }
 

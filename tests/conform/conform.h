@@ -13,10 +13,11 @@
  *	}
  *
  * The case plays it three times: in a plain thread, where every call is libc's;
- * in a task with a stack of its own; in a task on a shared stack. Peers are
- * threads to the first and tasks to the others: a hooked call that blocked its
- * thread would wait for a peer that never runs, and the case would die of its
- * time limit. What LOG() and note() wrote must be equal, errno included.
+ * in a task with a stack of its own; in a task on a shared stack, which another
+ * task overwrites during each wait. Peers are threads to the first and tasks to
+ * the others: a hooked call that blocked its thread would wait for a peer that
+ * never runs, and the case would die of its time limit. What LOG() and note()
+ * wrote must be equal, errno included.
  *
  * The shared stack forbids to hand a peer a pointer into a frame: they take a
  * number, and the rest is static.

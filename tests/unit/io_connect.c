@@ -362,7 +362,7 @@ TEST(accept, two_runtimes_on_one_listener)
 
 /* Each child accepts, and answers pings. The parent connects and then pings both: one
  * that stands still in accept(2) because the other took the connection is silent. */
-enum { CHILDREN = 2, PINGS = 300 };
+enum { CHILDREN = 2, PINGS = 4000 };
 
 static int answer_pings(void *arg)
 {
