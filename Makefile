@@ -34,6 +34,7 @@ format:         ## make it so
 
 install: all    ## DESTDIR= PREFIX=
 	@DESTDIR=$(DESTDIR) cmake --install $(RELEASE)
+	@[ -n "$(DESTDIR)" ] || [ "$$(id -u)" != 0 ] || ldconfig
 
 clean:
 	rm -rf $(BUILD)

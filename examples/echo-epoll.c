@@ -123,7 +123,7 @@ static void quit(int signal)
 int main(int argc, char **argv)
 {
 	/* Level-triggered: whom EMFILE keeps out stays in sight. */
-	struct epoll_event events[64], listening = { .events = EPOLLIN };
+	struct epoll_event events[128], listening = { .events = EPOLLIN };
 	int poller = epoll_create1(EPOLL_CLOEXEC), listener, count;
 	struct rlimit files;
 
@@ -140,7 +140,7 @@ int main(int argc, char **argv)
 		return 1;
 	}
 	for (;;) {
-		count = epoll_wait(poller, events, 64, -1);
+		count = epoll_wait(poller, events, 128, -1);
 		for (int i = 0; i < count; i++) {
 			if (events[i].data.fd == listener)
 				accept_all(poller, listener);

@@ -223,6 +223,8 @@ static struct figures conduct(enum phase phase, double seconds)
 	}
 	progress(500000000);
 	gather();
+	if (isatty(STDERR_FILENO))
+		fputc('\n', stderr); /* the last line of a phase stays */
 	return meter_read(&load.meter, load.server);
 }
 
@@ -235,8 +237,6 @@ static int leave(long clients)
 	while (load.gone < clients && now_ns() < end)
 		usleep(1000);
 	load.lost += clients - load.gone;
-	if (isatty(STDERR_FILENO))
-		fputc('\n', stderr);
 	return load.wrong || load.lost || load.refused;
 }
 

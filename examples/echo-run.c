@@ -36,15 +36,17 @@ struct contender {
 	char trouble[160]; /* what the server said after its first line */
 };
 
+/* Neighbours in time suffer the same neighbours on the machine: weft and epoll are
+ * compared most closely. */
 static struct contender contenders[] = {
-	{ .program = "echo-server", .label = "weft", .title = "weft: tasks on one thread" },
+	{ .program = "echo-server", .label = "weft", .title = "weft, tasks on one thread" },
+	{ .program = "echo-epoll", .label = "epoll", .title = "raw epoll loop" },
 	{ .program = "echo-server-threads",
 	  .label = "threads",
 	  .may_refuse = 1,
-	  .title = "same source: a thread each" },
-	{ .program = "echo-epoll", .label = "epoll", .title = "raw epoll loop" },
+	  .title = "same source, a thread each" },
 };
-enum { CONTENDERS = sizeof(contenders) / sizeof(contenders[0]), EPOLL = 2 };
+enum { CONTENDERS = sizeof(contenders) / sizeof(contenders[0]), EPOLL = 1 };
 
 static char home[PATH_MAX]; /* where this program and its siblings lie */
 
@@ -155,7 +157,7 @@ static void print_row(const struct contender *one)
 	printf("%9.1f%8.2f%8.2f%9.2f\n", (double)r->rss_kib / 1024, r->p50_us / 1e3,
 	       r->p99_us / 1e3, r->p999_us / 1e3);
 	if (r->refused)
-		printf("  %ld clients had no answer (%s)\n", r->refused, one->trouble);
+		printf("  %ld clients were turned away (%s)\n", r->refused, one->trouble);
 	if (r->wrong || r->lost)
 		printf("  WRONG ECHOES: %ld, CLIENTS LOST: %ld\n", r->wrong, r->lost);
 }
@@ -212,6 +214,7 @@ int main(int argc, char **argv)
 		return 2;
 	}
 	*strrchr(home, '/') = '\0';
+	setvbuf(stdout, NULL, _IOLBF, 0);
 	for (int i = 1; i < argc; i++)
 		amounts[i - 1] = argv[i];
 	snprintf(clients, sizeof(clients), "%ld", fit(atol(amounts[0])));

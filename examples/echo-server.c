@@ -91,7 +91,7 @@ int main(int argc, char **argv)
 		}
 		rc = start(serve, (void *)(intptr_t)fd);
 		if (rc < 0) {
-			complain("start", -rc);
+			complain("serve another", -rc);
 			close(fd);
 		}
 	}

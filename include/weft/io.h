@@ -113,7 +113,8 @@ WEFT_API int weft_connect(int fd, const struct sockaddr *addr, socklen_t addr_by
 /** weft_close - wake every task that waits for @fd with -EBADF, then close(2) */
 WEFT_API int weft_close(int fd);
 
-/** weft_fd_forget - the same without the close: for one that other code will close now */
+/** weft_fd_forget - the same without the close: for one that other code will close now,
+ * or that has got an upper layer (TCP_ULP) after weft has seen it */
 WEFT_API void weft_fd_forget(int fd);
 
 struct addrinfo;
