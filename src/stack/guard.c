@@ -107,11 +107,12 @@ static char *guard_of(struct stack_chunk *chunk, uint32_t index)
 	return chunk->slots + index * chunk->stride;
 }
 
-/* True when the kernel itself cannot write there: it is asked to put a signal
- * mask there. Emulators answer 0 to advice that they do not know. */
+/* True when the kernel itself cannot write there: it is asked to put the number of
+ * a CPU there. Emulators answer 0 to advice that they do not know. (A call that
+ * Valgrind answers itself would crash Valgrind.) */
 static bool guarded(void *addr)
 {
-	return weft__syscall(SYS_rt_sigprocmask, 0, NULL, addr, 8) == -EFAULT;
+	return weft__syscall(SYS_getcpu, addr, NULL, NULL) == -EFAULT;
 }
 
 static int try_madvise(struct stack_chunk *chunk, uint32_t first, uint32_t count)
