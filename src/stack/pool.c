@@ -24,8 +24,8 @@
 
 /* Address space of a full magazine: at rest, and at most. And slots. */
 #define MAGAZINE_BYTES     ((size_t)4 << 20)
-#define MAGAZINE_MAX_BYTES ((size_t)2 << 30)
-enum { MAGAZINE_SLOTS = 16, MAGAZINE_MAX_SLOTS = 8192 };
+#define MAGAZINE_MAX_BYTES ((size_t)8 << 30)
+enum { MAGAZINE_SLOTS = 16, MAGAZINE_MAX_SLOTS = 32768 };
 
 /* Gives that pass between two batches that go back, so that no single give has to
  * pay for a whole magazine. Less than TRIM_BATCH: it must shrink. */
