@@ -27,7 +27,6 @@ enum {
 	SOON_STAGES = 2,
 	SOON_STEP = 4,
 	EVENTS = 128,     /* per system call: 1.5 KiB; more tasks than that grow cold waiting */
-	ROUNDS_MAX = 8,   /* full buffers before the tasks get their turn */
 	OWNED_MAX = 1024, /* descriptors of pollers that weft__poller_owns() knows */
 	NS_PER_MS = 1000000
 };
@@ -290,25 +289,19 @@ static int deliver(const struct poller *poller, long count, poll_ready_fn *ready
 
 int weft__poller_wait(struct poller *poller, int64_t timeout_ns, poll_ready_fn *ready)
 {
-	int delivered = 0;
+	long count = wait_once(poller, timeout_ns);
 
-	for (int round = 0; round < ROUNDS_MAX; round++) {
-		long count = wait_once(poller, timeout_ns);
-
-		poller->polls++;
-		if (unlikely(count < 0)) {
-			if (count != -EINTR)
-				weft__die("epoll_wait: error %d; has the program closed "
-					  "a descriptor that is not its own?",
-					  (int)-count);
-			break;
-		}
-		delivered += deliver(poller, count, ready);
-		if (likely(count < EVENTS))
-			break;
-		timeout_ns = 0;
+	poller->polls++;
+	if (unlikely(count < 0)) {
+		if (count != -EINTR)
+			weft__die("epoll_wait: error %d; has the program closed "
+				  "a descriptor that is not its own?",
+				  (int)-count);
+		return 0;
 	}
-	return delivered;
+	/* A full buffer is not refilled: the first of these tasks would be cold
+	 * again by the time they run. What is left comes with the next wait. */
+	return deliver(poller, count, ready);
 }
 
 void weft__poller_wake(struct poller *poller)

@@ -53,7 +53,7 @@ int weft__poller_add(struct poller *poller, int fd, uint32_t generation);
 void weft__poller_remove(struct poller *poller, int fd);
 
 /**
- * weft__poller_wait - report what is ready
+ * weft__poller_wait - report what is ready, or as much of it as one buffer holds
  * @timeout_ns: 0 looks only; < 0 waits without end
  *
  * Return: events delivered, 0 also for a timeout, a signal or a wake.

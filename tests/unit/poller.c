@@ -255,7 +255,7 @@ TEST(poller, more_ready_than_one_system_call_reports)
 	enum { PAIRS = 700 };
 	struct poller poller = open_poller();
 	struct rlimit limit;
-	int total = 0;
+	int total = 0, got;
 
 	CHECK_EQ(getrlimit(RLIMIT_NOFILE, &limit), 0);
 	if (limit.rlim_cur < 2 * PAIRS + 64)
@@ -266,10 +266,11 @@ TEST(poller, more_ready_than_one_system_call_reports)
 		open_pair(pair);
 		CHECK_EQ(weft__poller_add(&poller, pair[0], 1), 0);
 	}
-	total = look(&poller);
+	/* What one wait has no room for comes with the next, and nothing twice. */
+	while ((got = look(&poller)) > 0)
+		total += got;
 	CHECK_EQ(total, PAIRS);
-	CHECK_GE(poller.polls, 2);
-	CHECK_EQ(look(&poller), 0);
+	CHECK_GE(poller.polls, 3);
 	weft__poller_fini(&poller);
 }
 
