@@ -8,8 +8,9 @@
  * async-signal-safe.
  *
  * A handle is counted: weft_spawn() gives one to its caller, who drops it by
- * weft_join() or weft_detach(). After that every call with it is -ESRCH, also
- * when its memory serves another task by now.
+ * weft_join() or weft_detach(). From then on join and detach answer -ESRCH, and
+ * every call does once the task has ended, also when its memory serves another
+ * task by now. While one thread drops a handle no other may use it.
  */
 #ifndef WEFT_TASK_H
 #define WEFT_TASK_H
@@ -30,7 +31,8 @@ WEFT_BEGIN_DECLS
  * are cancelled then, and joined.
  *
  * Return: 0, -EINVAL (fn is NULL), -EBUSY (this thread is a runtime already),
- * -ENOTSUP, -ENOMEM, or what epoll_create1(2) failed with.
+ * -ENOTSUP, -ENOMEM, -EAGAIN (no thread-local key is left), or what
+ * epoll_create1(2) failed with.
  */
 WEFT_API int weft_run(unsigned workers, weft_fn *fn, void *arg, int *ret);
 

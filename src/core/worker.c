@@ -17,7 +17,7 @@
 #include <core/wake.h>
 
 enum {
-	BUDGET_MAX = 1024,        /* picks between two looks, at most */
+	BUDGET_MAX = 256,         /* picks between two looks: what a change of pace may cost once */
 	LOOK_EVERY_NS = 50000,    /* at inbox and timers: what the budget aims at */
 	POLL_EVERY_NS = 1000000,  /* at descriptors, while tasks are ready all the time */
 	SHARED_RETRY_NS = 1000000 /* no memory to save a shared stack: try again after 1 ms */
@@ -142,7 +142,7 @@ static void look_while_busy(struct worker *worker, int64_t now_ns)
 
 /* The budget follows the tasks: so many picks as took LOOK_EVERY_NS last time,
  * growing at most twofold, shrinking at once. Two tasks that do nothing but
- * yield look every 1024 picks; tasks that compute for a millisecond, each. */
+ * yield look every 256 picks; tasks that compute for a millisecond, each. */
 void weft__worker_tick(struct worker *worker)
 {
 	int64_t now_ns = weft__now();
