@@ -41,6 +41,18 @@ static always_inline bool wait_claim(struct task *task, uint64_t ticket)
 	return false;
 }
 
+/* A parked task's frames have left the caches when thousands take turns: they are
+ * asked for while it waits in the queue. Of our own tasks only: another worker may
+ * be writing its context just now. */
+static always_inline void prefetch_frames(const struct task *task)
+{
+	/* A number, not a pointer: main has no saved context before its first park. */
+	uintptr_t sp = (uintptr_t)task->strand.ctx.sp;
+
+	for (unsigned line = 0; line < 4; line++)
+		__builtin_prefetch((const void *)(sp + line * 64), 1);
+}
+
 /* Puts a claimed or new task where its worker finds it. */
 static always_inline void task_ready(struct task *task)
 {
@@ -48,18 +60,9 @@ static always_inline void task_ready(struct task *task)
 		weft__ready_elsewhere(task);
 		return;
 	}
+	prefetch_frames(task);
 	task->state = TASK_READY;
 	queue_push(&weft__thread.worker->queue, task);
-}
-
-/* A parked task's frames have left the caches when thousands take turns: they are
- * asked for while it waits in the queue. */
-static always_inline void prefetch_frames(const struct task *task)
-{
-	const char *sp = task->strand.ctx.sp;
-
-	for (unsigned line = 0; line < 4; line++)
-		__builtin_prefetch(sp + line * 64, 1);
 }
 
 static always_inline bool task_wake(uint64_t ticket, int result)
@@ -68,7 +71,6 @@ static always_inline bool task_wake(uint64_t ticket, int result)
 
 	if (unlikely(!wait_claim(task, ticket)))
 		return false;
-	prefetch_frames(task);
 	task->result = result;
 	task_ready(task);
 	return true;

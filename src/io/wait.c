@@ -97,15 +97,16 @@ enum {
 void weft__io_turn_began(struct worker *worker)
 {
 	const struct task *next = worker->queue.head;
-	const char *frames;
+	uintptr_t frames;
 
 	worker->turn_began = worker->switches;
 	worker->turn_left = TURN_TRANSFERS;
 	if (!next)
 		return;
-	frames = next->strand.ctx.sp;
-	for (int line = 0; line < WARM_LINES; line++)
-		__builtin_prefetch(frames + line * 64);
+	/* A number, not a pointer: main has no saved context before its first park. */
+	frames = (uintptr_t)next->strand.ctx.sp;
+	for (unsigned line = 0; line < WARM_LINES; line++)
+		__builtin_prefetch((const void *)(frames + line * 64));
 	if (next->next) {
 		__builtin_prefetch(next->next);
 		__builtin_prefetch((const char *)next->next + 64);
