@@ -51,7 +51,6 @@
 #define WEFT_TSAN 0
 #endif
 
-#define no_asan __attribute__((no_sanitize_address))
 #define no_tsan __attribute__((no_sanitize("thread")))
 
 #endif

@@ -57,17 +57,12 @@ static inline void *weft__calloc(size_t count, size_t bytes)
 	return weft__fault_hit() ? NULL : calloc(count, bytes);
 }
 
-static inline void *weft__realloc(void *old, size_t bytes)
-{
-	return weft__fault_hit() ? NULL : realloc(old, bytes);
-}
-
 static inline void *weft__aligned_alloc(size_t align, size_t bytes)
 {
 	return weft__fault_hit() ? NULL : aligned_alloc(align, bytes);
 }
 
-/** For symmetry; every pointer of the four above. */
+/** For symmetry; every pointer of the three above. */
 static inline void weft__free(void *ptr)
 {
 	free(ptr);

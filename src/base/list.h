@@ -43,14 +43,4 @@ static inline void list_remove(struct list *node)
 	node->next = NULL;
 }
 
-static inline struct list *list_pop_front(struct list *head)
-{
-	struct list *node = head->next;
-
-	if (node == head)
-		return NULL;
-	list_remove(node);
-	return node;
-}
-
 #endif

@@ -21,8 +21,6 @@
 #include <core/task.h>
 #include <stack/overflow.h>
 
-#define KNOWN_FLAGS (WEFT_MIGRATE | WEFT_KEEP_FP | WEFT_NO_HOOKS | WEFT_DAEMON)
-
 /* C4 */
 _Static_assert(offsetof(struct coroutine, no_wait) == offsetof(struct task, wait), "C4");
 _Static_assert(offsetof(struct coroutine, no_task_id) == offsetof(struct task, id), "C4");
@@ -303,7 +301,7 @@ static int take(const weft_attr *attr, struct coroutine **ret_co)
 {
 	int class = weft__stack_class(attr ? attr->stack_bytes : 0);
 
-	if (unlikely(class < 0) || (attr && (attr->flags & ~KNOWN_FLAGS)))
+	if (unlikely(class < 0) || (attr && (attr->flags & ~(unsigned)TASK_FLAGS_PUBLIC)))
 		return -EINVAL;
 	if (attr && attr->shared)
 		return take_shared(attr->shared, ret_co);

@@ -20,8 +20,6 @@
 #include <core/wake.h>
 #include <stack/shared.h>
 
-#define KNOWN_FLAGS (WEFT_MIGRATE | WEFT_KEEP_FP | WEFT_NO_HOOKS | WEFT_DAEMON)
-
 /* --- blocks ---------------------------------------------------------------- */
 
 /* Its shared stack, if any, has been left before. */
@@ -267,7 +265,7 @@ static noinline int spawn_rare(weft_task **ret_task, const weft_attr *attr, weft
 
 	attr = attr ? attr : &defaults;
 	class = weft__stack_class(attr->stack_bytes);
-	if (!fn || class < 0 || (attr->flags & ~KNOWN_FLAGS))
+	if (!fn || class < 0 || (attr->flags & ~(unsigned)TASK_FLAGS_PUBLIC))
 		return -EINVAL;
 	if (!weft__task_self(&rc))
 		return rc;

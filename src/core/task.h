@@ -47,8 +47,8 @@ enum wait_bits {
 };
 
 enum task_flags {
-	/* The low bits are enum weft_flags. */
-	TASK_FLAGS_PUBLIC = (1u << 4) - 1,
+	/* The low bits are enum weft_flags: what an attribute may ask for. */
+	TASK_FLAGS_PUBLIC = WEFT_MIGRATE | WEFT_KEEP_FP | WEFT_NO_HOOKS | WEFT_DAEMON,
 	TASK_PRIVATE = 1u << 4, /* its block is a private_task */
 	TASK_THREAD = 1u << 5,  /* runs on the stack of its OS thread: "main" */
 	TASK_CANARY = 1u << 6   /* its slot has a canary instead of a guard */

@@ -218,7 +218,7 @@ static bool make_resident(struct worker *worker, struct task *task, struct task 
 		return true;
 	weft__warn_once("no memory to save a shared stack; its next user waits");
 	if (worker->queue.head == NULL || *first_failed == task)
-		weft__poller_wait(&worker->poller, SHARED_RETRY_NS, weft__on_fd_ready);
+		poll_ready(worker, SHARED_RETRY_NS);
 	if (!*first_failed)
 		*first_failed = task;
 	queue_push(&worker->queue, task);

@@ -67,13 +67,6 @@ static inline bool weft__shared_resident(const struct strand *strand)
  */
 int weft__shared_enter(struct strand *strand);
 
-/** True when @addr is within the stack that @strand shares. */
-static inline bool weft__shared_contains(const struct strand *strand, const void *addr)
-{
-	return strand->shared != NULL && (const char *)addr >= strand->shared->low &&
-	       (const char *)addr < strand->shared->top;
-}
-
 /** The shared stack that a slot of the arena serves as, or NULL; slot must be in
  * use. Async-signal-safe. */
 struct shared_stack *weft__shared_of(const struct stack_slot *slot);
