@@ -57,12 +57,7 @@ static inline void *weft__calloc(size_t count, size_t bytes)
 	return weft__fault_hit() ? NULL : calloc(count, bytes);
 }
 
-static inline void *weft__aligned_alloc(size_t align, size_t bytes)
-{
-	return weft__fault_hit() ? NULL : aligned_alloc(align, bytes);
-}
-
-/** For symmetry; every pointer of the three above. */
+/** For symmetry; every pointer of the two above. */
 static inline void weft__free(void *ptr)
 {
 	free(ptr);
