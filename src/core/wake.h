@@ -15,8 +15,11 @@ static always_inline uint32_t wait_begin(struct task *self, uint32_t bits)
 {
 	uint32_t word = atomic_load_explicit(&self->wait, memory_order_relaxed);
 
+	/* Nobody needs result before the wait ends: until then it says since when
+	 * we wait. */
+	self->result = (int32_t)weft__thread.worker->now_coarse;
 	for (;;) {
-		uint32_t fresh = ((word | WAIT_SHIELD) ^ WAIT_SHIELD) + (1u << WAIT_EPOCH_SHIFT);
+		uint32_t fresh = (word & ~(uint32_t)WAIT_ONCE) + (1u << WAIT_EPOCH_SHIFT);
 
 		if (unlikely(word & WAIT_CANCELED) && !(bits & WAIT_SHIELD))
 			return 0;
@@ -82,7 +85,7 @@ static always_inline void leave_parked(struct worker *worker, struct task *self,
 {
 	self->state = (uint8_t)kind;
 	worker->parks++;
-	worker_leave(worker, self);
+	worker_leave(worker, self, false);
 }
 
 #endif
