@@ -18,6 +18,8 @@
 #include <core/leave.h>
 #include <core/runtime.h>
 
+enum { SPARES_MIN = 8 };
+
 /* What a new thread is told, and tells. */
 struct recruit {
 	struct runtime *runtime;
@@ -109,15 +111,10 @@ static int hire(struct runtime *runtime, unsigned place)
 static int hire_all(struct runtime *runtime, unsigned count)
 {
 	for (unsigned place = 1; place < count; place++) {
-		int rc;
+		int rc = hire(runtime, place);
 
-		/* Counted before it is there: it may be asleep again before we are back. */
-		atomic_fetch_add(&runtime->idle.awake, 1);
-		rc = hire(runtime, place);
-		if (rc < 0) {
-			atomic_fetch_sub(&runtime->idle.awake, 1);
+		if (rc < 0)
 			return rc;
-		}
 		atomic_store_explicit(&runtime->places, place + 1, memory_order_release);
 	}
 	return 0;
@@ -148,8 +145,13 @@ static struct runtime *runtime_new(unsigned count)
 	if (!runtime)
 		return NULL;
 	runtime->count = count;
-	runtime->poller_count = RUNTIME_PLACES;
-	runtime->poller_first = weft__poller_ids(RUNTIME_PLACES);
+	/* Whole words of bits, with room for a few spares. */
+	runtime->places_max =
+		(count + SPARES_MIN + IDLE_PER_WORD - 1) / IDLE_PER_WORD * IDLE_PER_WORD;
+	runtime->idle.workers = runtime->places_max;
+	runtime->poller_count = runtime->places_max;
+	runtime->poller_first = weft__poller_ids(runtime->places_max);
+	runtime->idle.spinners_max = (count + 1) / 2;
 	list_init(&runtime->daemons.list);
 	return runtime;
 }
@@ -166,7 +168,6 @@ int weft__crew_run(unsigned count, weft_fn *fn, void *arg, int *ret)
 	if (rc < 0)
 		goto no_worker;
 	runtime->workers[0] = worker;
-	atomic_store(&runtime->idle.awake, 1);
 	atomic_store(&runtime->places, 1);
 	rc = hire_all(runtime, count);
 	if (rc == 0)

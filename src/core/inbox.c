@@ -3,6 +3,7 @@
  * inbox.c - wakes from other threads: a worker's inbox, and how its sleep is ended.
  */
 #include <base/syscall.h>
+#include <core/inbox.h>
 #include <core/runtime.h>
 
 /* The worker may wake up for another reason, end the task that we have woken, and
@@ -25,18 +26,12 @@ void weft__worker_end_wakes(struct worker *worker)
 		weft__syscall(SYS_sched_yield, 0);
 }
 
-/* (I) The push's release pairs with weft__inbox_drain()'s acquire: the claim's
- * result is visible to the owner. The fence pairs with the one in
- * weft__worker_announce_sleep(): we publish, fence, read sleeping; the
- * owner stores sleeping, fences, reads the inbox. One sees the other (W4). */
+/* (I) The fence pairs with the one in weft__worker_announce_sleep(): we publish, fence,
+ * read sleeping; the owner stores sleeping, fences, reads the inbox. One sees the
+ * other (W4). */
 void weft__inbox_push(struct worker *worker, struct task *task)
 {
-	struct task *head = atomic_load_explicit(&worker->inbox, memory_order_relaxed);
-
-	do
-		task->next = head;
-	while (!atomic_compare_exchange_weak_explicit(&worker->inbox, &head, task,
-						      memory_order_release, memory_order_relaxed));
+	inbox_push(&worker->inbox, task);
 	full_fence();
 	if (atomic_load_explicit(&worker->sleeping, memory_order_relaxed))
 		weft__worker_wake(worker);
@@ -56,28 +51,19 @@ void weft__ready_elsewhere(struct task *task)
 		weft__inbox_push(worker, task);
 }
 
-/* Newest first comes out, so it is reversed on the way to the queue. */
 bool weft__inbox_drain(struct worker *worker)
 {
-	struct task *task, *oldest = NULL;
+	struct task *task = inbox_take(&worker->inbox);
 
-	if (likely(!atomic_load_explicit(&worker->inbox, memory_order_relaxed)))
+	if (likely(!task))
 		return false;
-	task = atomic_exchange_explicit(&worker->inbox, NULL, memory_order_acquire);
 	while (task) {
 		struct task *next = task->next;
 
-		task->next = oldest;
-		oldest = task;
+		if (task->state != TASK_NEW) /* handed out to us, it begins here */
+			task->state = TASK_READY;
+		queue_push(&worker->queue, task);
 		task = next;
-	}
-	while (oldest) {
-		struct task *next = oldest->next;
-
-		if (oldest->state != TASK_NEW) /* handed out to us, it begins here */
-			oldest->state = TASK_READY;
-		queue_push(&worker->queue, oldest);
-		oldest = next;
 	}
 	return true;
 }
@@ -87,7 +73,7 @@ bool weft__worker_announce_sleep(struct worker *worker)
 	atomic_store_explicit(&worker->sleeping, 1, memory_order_relaxed);
 	/* pairs with the fence in weft__inbox_push(), see (I) */
 	full_fence();
-	if (likely(!atomic_load_explicit(&worker->inbox, memory_order_relaxed)))
+	if (likely(inbox_is_empty(&worker->inbox)))
 		return true;
 	atomic_store_explicit(&worker->sleeping, 0, memory_order_relaxed);
 	return false;

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT
  *
  * movable.c - tasks that may go on in another thread (WEFT_MIGRATE): how they leave
- * the CPU, and when they may be queued (K1 of task.h).
+ * the CPU, and when they may be queued (E4 of wait_word.h).
  *
  *   park:   begin -> [left] -> SAVED     --+
  *                                          +--> whoever is second queues it
@@ -36,20 +36,16 @@ static void make_ready(struct task *task)
 		weft__share_ready(private->runtime, task);
 }
 
-/* acq_rel: the second of the two sees what the first one wrote before it: the
- * registers, or the result. */
 void weft__movable_saved(struct task *task)
 {
-	if (task->state == TASK_READY || /* a yield: nobody else can queue it */
-	    atomic_fetch_or_explicit(&task->wait, WAIT_SAVED, memory_order_acq_rel) &
-		    WAIT_DELIVERED)
+	/* After a yield nobody else can make it ready. */
+	if (task->state == TASK_READY || wait_word_saved(&task->wait))
 		make_ready(task);
 }
 
 void weft__movable_deliver(struct task *task)
 {
-	if (atomic_fetch_or_explicit(&task->wait, WAIT_DELIVERED, memory_order_acq_rel) &
-	    WAIT_SAVED)
+	if (wait_word_delivered(&task->wait))
 		make_ready(task);
 }
 

@@ -22,10 +22,10 @@
 
 enum {
 	RUNTIME_WORKERS_MAX = 192,
-	RUNTIME_PLACES = 255 /* with spares; a place fits 8 bits */
+	RUNTIME_PLACES = 256 /* with spares; a place fits 8 bits */
 };
 
-_Static_assert((int)RUNTIME_PLACES <= (int)IDLE_PLACES, "each place has a bit");
+_Static_assert((int)RUNTIME_PLACES <= (int)IDLE_WORKERS, "each place has a bit");
 
 /** What several workers share. Lives as long as weft_run(). */
 struct runtime {

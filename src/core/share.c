@@ -42,11 +42,8 @@ enum {
 /* Work for anybody is there: somebody else should wake up for it (D8). */
 static inline void notify(struct runtime *runtime)
 {
-	int place;
+	int place = idle_notify(&runtime->idle);
 
-	if (!idle_wants_notice(&runtime->idle))
-		return;
-	place = idle_notify(&runtime->idle);
 	if (place >= 0)
 		weft__worker_wake(runtime->workers[place]);
 }
@@ -235,13 +232,13 @@ struct task *weft__share_hunt(struct worker *worker)
 		task = spin(worker);
 	worker->spinning = false;
 	if (counted && idle_end_spin(&runtime->idle, task != NULL))
-		notify(runtime); /* I2 of idle.h */
+		notify(runtime); /* N2 of idle.h */
 	return task;
 }
 
 /* --- sleeping ------------------------------------------------------------------------- */
 
-/* I3 of idle.h: the second look. */
+/* N1 of idle.h: the second look. */
 static bool work_anywhere(struct runtime *runtime)
 {
 	unsigned places = atomic_load_explicit(&runtime->places, memory_order_acquire);
@@ -257,7 +254,12 @@ static bool work_anywhere(struct runtime *runtime)
 
 static bool all_asleep(struct runtime *runtime)
 {
-	return atomic_load_explicit(&runtime->idle.awake, memory_order_relaxed) == 0;
+	unsigned places = atomic_load_explicit(&runtime->places, memory_order_acquire);
+
+	for (unsigned i = 0; i < places; i++)
+		if (!idle_sleeps(&runtime->idle, i))
+			return false;
+	return true;
 }
 
 int64_t weft__share_before_sleep(struct worker *worker, int64_t timeout_ns)

@@ -10,13 +10,12 @@
  * worker (task.worker), and to whoever won the claim on the wait word while
  * the task is parked. Those three are atomic and anyone's.
  *
- * The wait word (D7 of docs/design): a parked task waits for one event, and
- * many parties may try to be it: a timer, a cancel, a descriptor, another
+ * The wait word (D7 of docs/design; wait_word.h): a parked task waits for one event,
+ * and many parties may try to be it: a timer, a cancel, a descriptor, another
  * task. Each holds a ticket: the task's address and the number (epoch) of its
  * wait. The one whose compare-and-swap takes the WAITING bit away wins,
  * delivers, and makes the task ready; every other is a no-op.
  *
- *   wait:    | 31 .. 10 epoch | 9 .. 0 bits |
  *   ticket:  task's address and epoch, as in base/handle.h
  *   handle:  task's address and the low bits of its id, likewise
  *
@@ -26,10 +25,7 @@
  *
  * K1 A sticky task is switched to only by its owner, so a wake that comes
  *    before its registers are saved does no harm: the owner is still busy
- *    saving them. A movable one could be grabbed at once. So two things must have
- *    happened before anybody queues it: its registers are SAVED (said by whoever
- *    runs next on the thread that it left), and the waker's result is DELIVERED.
- *    Whoever comes second queues it; movable.c.
+ *    saving them. A movable one could be grabbed at once: E4 of wait_word.h.
  * K2 Nothing that another party touches while the task is parked lies on its
  *    stack: a shared stack is not there. Waiter and timer are below.
  */
@@ -40,21 +36,11 @@
 #include <base/handle.h>
 #include <base/list.h>
 #include <core/timer.h>
+#include <core/wait_word.h>
 #include <stack/stack.h>
 #include <stack/strand.h>
 #include <weft/coroutine.h>
 #include <weft/task.h>
-
-enum wait_bits {
-	WAIT_WAITING = 1u << 0,   /* parked, or about to; unclaimed */
-	WAIT_CANCELED = 1u << 1,  /* weft_cancel() was called; stays */
-	WAIT_SHIELD = 1u << 2,    /* this wait does not end by a cancel */
-	WAIT_SAVED = 1u << 3,     /* movable: its registers are saved (K1) */
-	WAIT_DELIVERED = 1u << 4, /* movable: the result is there (K1) */
-	WAIT_ONCE =
-		WAIT_SHIELD | WAIT_SAVED | WAIT_DELIVERED, /* of one wait: the next clears them */
-	WAIT_EPOCH_SHIFT = 32 - TAG_BITS
-};
 
 enum task_flags {
 	/* The low bits are enum weft_flags: what an attribute may ask for. */
