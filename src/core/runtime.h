@@ -31,7 +31,8 @@ _Static_assert((int)RUNTIME_PLACES <= (int)IDLE_WORKERS, "each place has a bit")
 struct runtime {
 	struct idle idle;
 	struct injector injector;
-	unsigned count; /* workers that were asked for: places 0 .. count - 1 */
+	unsigned count;      /* workers that were asked for: places 0 .. count - 1 */
+	unsigned places_max; /* with spares */
 	_Alignas(64) _Atomic uint32_t places; /* entries of workers[] in use */
 	_Atomic uint32_t movable_alive;       /* movable tasks begun and not ended */
 	_Atomic uint32_t lookout;             /* a worker sleeps on behalf of busy ones */
