@@ -132,6 +132,21 @@ WEFT_API int weft_task_pin(void);
  */
 WEFT_API int weft_offload(weft_fn *fn, void *arg, int *ret);
 
+/**
+ * weft_blocking_begin - the calling thread is about to block, where weft cannot see it
+ *
+ * For a call that is neither hooked nor worth weft_offload(): until the matching
+ * weft_blocking_end() another worker, a spare if all are busy, takes the place of
+ * this one: new and movable tasks go on at once. Tasks that stay with this worker wait.
+ * May be nested. Between the two the task must not wait, yield or end.
+ *
+ * Return: 0, or -EPERM outside of a task. With one worker it has no effect.
+ */
+WEFT_API int weft_blocking_begin(void);
+
+/** weft_blocking_end - the thread is back: 0, or -EPERM without a begin */
+WEFT_API int weft_blocking_end(void);
+
 /* --- embedding: a runtime inside a foreign event loop --------------------- */
 
 /** An fd that becomes readable when weft_runtime_step() has work to do. */

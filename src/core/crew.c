@@ -107,17 +107,18 @@ static int hire(struct runtime *runtime, unsigned place)
 	return -rc;
 }
 
-/* release: pairs with those who go through all places (share.c) */
-static int hire_all(struct runtime *runtime, unsigned count)
+int weft__crew_hire(struct runtime *runtime)
 {
-	for (unsigned place = 1; place < count; place++) {
-		int rc = hire(runtime, place);
+	unsigned place = atomic_load_explicit(&runtime->places, memory_order_relaxed);
+	int rc;
 
-		if (rc < 0)
-			return rc;
+	if (place == runtime->places_max)
+		return -EAGAIN;
+	rc = hire(runtime, place);
+	if (rc == 0)
+		/* release: pairs with those who go through all places (share.c) */
 		atomic_store_explicit(&runtime->places, place + 1, memory_order_release);
-	}
-	return 0;
+	return rc;
 }
 
 /* --- the whole ----------------------------------------------------------------------- */
@@ -153,6 +154,7 @@ static struct runtime *runtime_new(unsigned count)
 	runtime->poller_first = weft__poller_ids(runtime->places_max);
 	runtime->idle.spinners_max = (count + 1) / 2;
 	list_init(&runtime->daemons.list);
+	pthread_mutex_init(&runtime->hiring, NULL);
 	return runtime;
 }
 
@@ -169,7 +171,8 @@ int weft__crew_run(unsigned count, weft_fn *fn, void *arg, int *ret)
 		goto no_worker;
 	runtime->workers[0] = worker;
 	atomic_store(&runtime->places, 1);
-	rc = hire_all(runtime, count);
+	while (rc == 0 && runtime->places < count)
+		rc = weft__crew_hire(runtime);
 	if (rc == 0)
 		value = fn(arg);
 	weft__runtime_finish(worker);
@@ -178,6 +181,7 @@ int weft__crew_run(unsigned count, weft_fn *fn, void *arg, int *ret)
 	if (rc == 0 && ret)
 		*ret = value;
 no_worker:
+	pthread_mutex_destroy(&runtime->hiring);
 	munmap(runtime, sizeof *runtime);
 	return rc;
 }

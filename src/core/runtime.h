@@ -39,9 +39,11 @@ struct runtime {
 	_Atomic bool stopping;                /* all tasks have ended: helpers return */
 	_Atomic uint32_t next_place;          /* of the next task with WEFT_SPREAD */
 	_Atomic uint64_t drain_ticket;        /* as worker.drain_ticket */
+	_Atomic uint32_t covers;              /* workers that are stuck or blocked: cover.c */
 	uint32_t poller_first, poller_count;  /* ids of its pollers */
 	struct daemons daemons;
 	struct worker *workers[RUNTIME_PLACES]; /* complete before places covers it */
+	pthread_mutex_t hiring;                 /* of spares; places grows under it */
 	pthread_t threads[RUNTIME_PLACES];      /* from place 1 on */
 	pthread_barrier_t all_left;             /* at the end: nobody is in his loop any more */
 };
@@ -134,8 +136,32 @@ void weft__runtime_finish(struct worker *worker);
 /** weft_run() with @count > 1 workers. */
 int weft__crew_run(unsigned count, weft_fn *fn, void *arg, int *ret);
 
+/** One worker more, at the end of places. 0, -EAGAIN (no thread, no place), or as
+ * weft__runtime_enter(). */
+int weft__crew_hire(struct runtime *runtime);
+
 /** How many weft_run(0) means: WEFT_WORKERS, or one a CPU that this process may use. */
 unsigned weft__crew_default(void);
+
+/* --- cover.c: others stand in for a worker that is stuck ----------------------------- */
+
+/** The worker does not look at its queues until weft__cover_end(): a spare takes its
+ * place. Any thread; at most once a worker at a time for each @reason. */
+enum cover_reason { COVER_BLOCKED = 1, COVER_STUCK = 2 };
+void weft__cover_begin(struct worker *worker, enum cover_reason reason);
+void weft__cover_end(struct worker *worker, enum cover_reason reason);
+
+/** A spare that nobody needs just now takes nothing that may move. */
+static inline bool worker_is_off_duty(const struct worker *worker)
+{
+	const struct runtime *runtime = worker->runtime;
+
+	/* relaxed: a spare that is late by one look does no harm */
+	return worker->place >= runtime->count &&
+	       worker->place - runtime->count >=
+		       atomic_load_explicit(&((struct runtime *)runtime)->covers,
+					    memory_order_relaxed);
+}
 
 /* --- share.c: work that may move ---------------------------------------------------- */
 

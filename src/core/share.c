@@ -196,8 +196,9 @@ static struct task *look(struct worker *worker)
 	if (weft__inbox_drain(worker))
 		return queue_pop(&worker->queue);
 	task = weft__share_pick(worker);
-	if (!task)
-		task = take_injected(worker);
+	if (task || worker_is_off_duty(worker))
+		return task;
+	task = take_injected(worker);
 	return task ? task : steal(worker);
 }
 
@@ -225,14 +226,16 @@ static struct task *spin(struct worker *worker)
 struct task *weft__share_hunt(struct worker *worker)
 {
 	struct runtime *runtime = worker->runtime;
-	bool counted = worker->spinning || idle_begin_spin(&runtime->idle);
+	bool counted = worker->spinning ||
+		       (!worker_is_off_duty(worker) && idle_begin_spin(&runtime->idle));
 	struct task *task = look(worker);
 
 	if (!task && counted)
 		task = spin(worker);
 	worker->spinning = false;
-	if (counted && idle_end_spin(&runtime->idle, task != NULL))
-		notify(runtime); /* N2 of idle.h */
+	/* N2 of idle.h. Off duty, we have not looked everywhere: somebody else must. */
+	if (counted && idle_end_spin(&runtime->idle, task || worker_is_off_duty(worker)))
+		notify(runtime);
 	return task;
 }
 
@@ -252,12 +255,13 @@ static bool work_anywhere(struct runtime *runtime)
 	return false;
 }
 
+/* Spares off duty are not counted: they are not announced when they sleep. */
 static bool all_asleep(struct runtime *runtime)
 {
 	unsigned places = atomic_load_explicit(&runtime->places, memory_order_acquire);
 
 	for (unsigned i = 0; i < places; i++)
-		if (!idle_sleeps(&runtime->idle, i))
+		if (!idle_sleeps(&runtime->idle, i) && !worker_is_off_duty(runtime->workers[i]))
 			return false;
 	return true;
 }
@@ -267,6 +271,10 @@ int64_t weft__share_before_sleep(struct worker *worker, int64_t timeout_ns)
 	struct runtime *runtime = worker->runtime;
 	uint32_t nobody = 0;
 
+	if (worker_is_off_duty(worker)) {
+		weft__runtime_check_drained(worker);
+		return worker->queue.head || atomic_load(&runtime->stopping) ? 0 : timeout_ns;
+	}
 	worker->announced = true;
 	idle_announce(&runtime->idle, worker->place);
 	weft__runtime_check_drained(worker); /* N2 */
@@ -288,8 +296,10 @@ static void serve(struct worker *worker, struct worker *other, int64_t now_ns)
 {
 	int64_t looked_ns = atomic_load_explicit(&other->last_look_ns, memory_order_relaxed);
 
-	if (other == worker || now_ns - looked_ns < STALE_NS ||
-	    idle_sleeps(&worker->runtime->idle, other->place))
+	if (other == worker || atomic_load(&other->sleeping))
+		return;
+	if (now_ns - looked_ns < STALE_NS &&
+	    !atomic_load_explicit(&other->covered, memory_order_relaxed))
 		return;
 	weft__movers_fire(&other->movers, now_ns);
 	weft__poller_wait_for(&worker->poller, &other->poller, weft__on_fd_ready);

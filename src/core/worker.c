@@ -232,8 +232,9 @@ void weft__worker_loop(struct worker *worker, struct task *note)
 		if (!next)
 			next = worker_pick(worker);
 		if (!next && worker->runtime) {
+			/* acquire pairs with dismiss_all() in crew.c */
 			if (unlikely(atomic_load_explicit(&worker->runtime->stopping,
-							  memory_order_relaxed)))
+							  memory_order_acquire)))
 				return;
 			next = weft__share_hunt(worker);
 		}

@@ -70,6 +70,7 @@ struct worker {
 	uint32_t turn_left;           /* ... and its transfers until it must give way: io/wait.h */
 	struct fp_control fp;         /* what tasks without WEFT_KEEP_FP run with */
 	_Atomic uint64_t daemons_spawned, daemons_ended;
+	uint32_t blocking;         /* weft_blocking_begin() without its end: how many */
 	uint64_t steals, stolen;   /* successful ones, and tasks they brought */
 	uint64_t sleeps, spurious; /* in the poller; of them, those that brought nothing */
 	struct rng rng;            /* whom to steal from first */
@@ -78,6 +79,7 @@ struct worker {
 	/* --- from other threads, a line of its own --- */
 	_Alignas(64) _Atomic(struct task *) inbox; /* newest first */
 	_Atomic uint32_t sleeping;
+	_Atomic uint32_t covered; /* enum cover_reason: others look on its behalf */
 
 	/* --- when there is nothing to run --- */
 	_Alignas(64) struct poller poller;

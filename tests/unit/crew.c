@@ -325,6 +325,52 @@ TEST(crew, errno_trap_of_movable_tasks)
 	CHECK_EQ(weft_run(2, spawn_keepers, &count, NULL), 0);
 }
 
+/* --- spares ------------------------------------------------------------------------- */
+
+static int block(void *arg)
+{
+	CHECK_EQ(weft_blocking_begin(), 0);
+	CHECK_EQ(weft_blocking_begin(), 0);
+	while (!done)
+		usleep(1000);
+	CHECK_EQ(weft_blocking_end(), 0);
+	CHECK_EQ(weft_blocking_end(), 0);
+	CHECK_EQ(weft_blocking_end(), -EPERM);
+	CHECK_EQ(weft_sleep(1000000), 0);
+	return arg != NULL;
+}
+
+static int finish_beside(void *arg)
+{
+	(void)arg;
+	for (int i = 0; i < 20; i++)
+		CHECK_EQ(weft_sleep(100000), 0);
+	done = true;
+	return 0;
+}
+
+/* All the threads that were asked for block, main's among them. */
+static int block_all(void *arg)
+{
+	weft_attr spread = { .flags = WEFT_SPREAD }, movable = { .flags = WEFT_MIGRATE };
+
+	(void)arg;
+	CHECK_EQ(weft_spawn(NULL, &movable, finish_beside, NULL), 0);
+	CHECK_EQ(weft_spawn(NULL, &spread, block, NULL), 0);
+	CHECK_EQ(weft_spawn(NULL, &spread, block, NULL), 0);
+	return 0;
+}
+
+TEST(crew, blocked_workers_are_covered_by_spares)
+{
+	for (int i = 0; i < 20; i++) {
+		done = false;
+		CHECK_EQ(weft_run(2, block_all, NULL, NULL), 0);
+	}
+	CHECK_EQ(weft_blocking_begin(), -EPERM);
+	CHECK_EQ(weft_blocking_end(), -EPERM);
+}
+
 static int pin_and_check(void *arg)
 {
 	unsigned mine;
