@@ -190,7 +190,6 @@ static int worker_init(struct worker *worker)
 #endif
 #if WEFT_TSAN
 	worker->idle_fiber = weft__tsan_new();
-	worker->main.task.fiber = weft__tsan_self();
 #endif
 	init_main(worker);
 	return 0;

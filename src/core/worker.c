@@ -256,7 +256,7 @@ void weft__worker_loop(void *idle_context, void *note)
 #if WEFT_ASAN
 		asan_leave(worker, &worker->asan_idle, &next->strand, &fake);
 #endif
-		tsan_leave(worker);
+		tsan_leave(worker, NULL);
 		note = weft_context_switch(&worker->idle, &next->strand.ctx, NULL);
 		asan_arrive(worker, fake);
 	}
