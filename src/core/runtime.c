@@ -71,6 +71,16 @@ uint64_t weft__runtime_more_ids(struct worker *worker)
  * is type-stable, as that of other tasks is. */
 static struct worker *workers_free;
 
+/* All but what late wakers look at: their count, and main's wait word. */
+static void worker_clear(struct worker *worker)
+{
+	const size_t wait = offsetof(struct worker, main.task.wait);
+	const size_t rest = wait + sizeof worker->main.task.wait;
+
+	memset(worker, 0, wait);
+	memset((char *)worker + rest, 0, offsetof(struct worker, wakers) - rest);
+}
+
 static struct worker *worker_new(void)
 {
 	struct worker *worker;
@@ -83,7 +93,7 @@ static struct worker *worker_new(void)
 	if (!worker)
 		worker = weft__map(sizeof *worker);
 	if (worker)
-		memset(worker, 0, offsetof(struct worker, wakers));
+		worker_clear(worker);
 	return worker;
 }
 

@@ -23,7 +23,7 @@ enum {
 	SHARED_RETRY_NS = 1000000 /* no memory to save a shared stack: try again after 1 ms */
 };
 
-poll_ready_fn *weft__on_fd_ready;
+_Atomic(poll_ready_fn *) weft__on_fd_ready;
 
 /* --- making ready ---------------------------------------------------------- */
 
@@ -114,7 +114,9 @@ static void fire_timers(struct worker *worker, int64_t now_ns)
 
 static void poll_ready(struct worker *worker, int64_t timeout_ns)
 {
-	weft__poller_wait(&worker->poller, timeout_ns, weft__on_fd_ready);
+	/* relaxed: who has registered a descriptor has seen it set */
+	weft__poller_wait(&worker->poller, timeout_ns,
+			  atomic_load_explicit(&weft__on_fd_ready, memory_order_relaxed));
 }
 
 void weft__worker_look(struct worker *worker)

@@ -89,7 +89,7 @@ static inline struct task *queue_pop(struct task_queue *queue)
 }
 
 /** What a ready descriptor does; set by the io layer before it registers one. */
-extern poll_ready_fn *weft__on_fd_ready;
+extern _Atomic(poll_ready_fn *) weft__on_fd_ready;
 
 /** The worker of an index (task.worker), also after its thread has ended and left
  * tasks behind; NULL when it has none. */

@@ -41,7 +41,7 @@ typedef void poll_ready_fn(int fd, uint32_t generation, unsigned bits);
 typedef void poll_soon_fn(int fd, unsigned stage);
 
 /** NULL, or what the io layer wants to be told. */
-extern poll_soon_fn *weft__on_fd_soon;
+extern _Atomic(poll_soon_fn *) weft__on_fd_soon;
 
 /** Both descriptors are moved to high numbers (FD_SETSIZE stays free). 0 or -errno. */
 int weft__poller_init(struct poller *poller);
