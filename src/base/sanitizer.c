@@ -18,7 +18,7 @@
 enum { FIBERS_MAX = 1000, CROWD_TURNS = 1 };
 #else
 #define WEFT__TSAN_SPARES 1
-enum { FIBERS_MAX = 200, CROWD_TURNS = 64 };
+enum { FIBERS_MAX = 200, CROWD_TURNS = 16 };
 #endif
 
 /* A member of the crowd may return from functions that it has entered on another

@@ -214,7 +214,7 @@ struct landing {
 /** On the stack of @co, to go on or to begin. */
 static always_inline struct landing landing_at(struct coroutine *co)
 {
-	struct landing landing;
+	struct landing landing = {};
 
 #if WEFT_ASAN
 	landing.low = co->strand.asan_low;
@@ -232,7 +232,7 @@ static always_inline struct landing landing_at(struct coroutine *co)
 /** Where @co was resumed. */
 static always_inline struct landing landing_at_caller(const struct coroutine *co)
 {
-	struct landing landing;
+	struct landing landing = {};
 
 #if WEFT_ASAN
 	landing.low = co->caller_low;

@@ -68,7 +68,7 @@ static no_tsan_frame void hop_main(void *context, void *value)
 
 static struct landing landing_at_hop(const struct hop *hop)
 {
-	struct landing landing;
+	struct landing landing = {};
 
 #if WEFT_ASAN
 	landing.low = hop->low;

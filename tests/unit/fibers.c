@@ -285,7 +285,7 @@ static void *goes_deep(void *arg, void *value)
  * them are in more functions than one fiber can be. */
 TEST_LIMIT(fibers, a_crowd_is_kept_in_bounds, 60)
 {
-	enum { CROWD = 1500, FRAMES = 400 };
+	enum { CROWD = 1500, FRAMES = FIBERS_ARE_REUSED ? 50 : 400 };
 	static weft_coroutine *cos[CROWD];
 
 	for (int i = 0; i < CROWD; i++)
