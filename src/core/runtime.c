@@ -152,7 +152,6 @@ static int init_loop(struct worker *worker, bool main_runs)
 #endif
 #if WEFT_TSAN
 	worker->idle_fiber = main_runs ? weft__tsan_new() : weft__tsan_self();
-	worker->main.task.fiber = main_runs ? weft__tsan_self() : NULL;
 #endif
 	return 0;
 }

@@ -302,7 +302,8 @@ static void serve(struct worker *worker, struct worker *other, int64_t now_ns)
 	    !atomic_load_explicit(&other->covered, memory_order_relaxed))
 		return;
 	weft__movers_fire(&other->movers, now_ns);
-	weft__poller_wait_for(&worker->poller, &other->poller, weft__on_fd_ready);
+	weft__poller_wait_for(&worker->poller, &other->poller,
+			      atomic_load_explicit(&weft__on_fd_ready, memory_order_relaxed));
 }
 
 static void keep_watch(struct worker *worker)

@@ -148,7 +148,7 @@ static inline struct task *queue_pop(struct task_queue *queue)
 }
 
 /** What a ready descriptor does; set by the io layer before it registers one. */
-extern poll_ready_fn *weft__on_fd_ready;
+extern _Atomic(poll_ready_fn *) weft__on_fd_ready;
 
 /** Looks at inbox, timers and poller, and sets the next budget. */
 void weft__worker_tick(struct worker *worker);
