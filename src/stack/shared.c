@@ -24,7 +24,7 @@ struct copy_head {
 	const weft_context *outer;
 	size_t bytes;
 };
-#define COPY_HAS_HEAD ((uintptr_t)1)
+enum { COPY_HAS_HEAD = 1 };
 
 struct weft_stack_group {
 	struct thread *owner;
@@ -161,7 +161,7 @@ static int save(struct shared_stack *stack)
 static void restore(struct strand *strand, struct shared_stack *stack)
 {
 	uintptr_t saved = (uintptr_t)strand->saved;
-	char *copy = (char *)(saved & ~COPY_HAS_HEAD);
+	char *copy = (char *)(saved & ~(uintptr_t)COPY_HAS_HEAD);
 	size_t extra = saved & COPY_HAS_HEAD ? sizeof(struct copy_head) : 0;
 	struct copy_head head = { .outer = NULL };
 
