@@ -80,6 +80,30 @@ else
 	skip elf "no readelf"
 fi
 
+# --- the script for gdb -----------------------------------------------------------------
+
+# What lies at the place that gdb looks at, for the prefix it was installed with.
+auto_loads()
+{
+	script=$(find "$prefix/share/gdb/auto-load/opt/weft" -name 'libweft.so.*-gdb.py')
+	[ -e "$lib/$(basename "${script%-gdb.py}")" ] && cmp "$script" "$prefix/share/weft/weft-gdb.py" &&
+		gdb -nx -batch -ex "source $script" -ex 'help weft tasks' 2>&1 | grep '^Usage: weft tasks'
+}
+# gdb itself does it, when told that this is where its data lies.
+auto_loaded()
+{
+	mkdir -p "$out/auto$lib" && cp "$script" "$out/auto$lib/" &&
+		gdb -nx -batch -iex "set auto-load scripts-directory $out/auto" \
+			-iex "set auto-load safe-path /" -ex 'break main' -ex run -ex 'weft tasks' \
+			-ex 'python weft_t = gdb.parameter("pagination")' "$1" 2>&1
+}
+
+if command -v gdb >/dev/null 2>&1; then
+	check gdb_auto_load auto_loads
+else
+	skip gdb "no gdb"
+fi
+
 # --- consumers -------------------------------------------------------------------------
 
 runs() { LD_LIBRARY_PATH=$lib "$@"; }

@@ -4,6 +4,7 @@
  * debugger tells apart, each below two frames with locals of known values. The task
  * "runner" calls checkpoint() when all of them are where they should be.
  */
+#include <pthread.h>
 #include <stdio.h>
 #include <unistd.h>
 
@@ -22,29 +23,29 @@ static int ends[2];
 static long *volatile escaped;
 
 /* <name>_body() calls <name>_outer() calls <name>_inner(), which calls @wait. */
-#define NESTED(name, wait)                                               \
-	__attribute__((noinline)) static long name##_inner(long number)  \
-	{                                                                \
-		long inner_local = number + 1;                           \
-                                                                         \
-		escaped = &inner_local;                                  \
-		__asm__ volatile("# " #name); /* no two are alike */     \
-		wait;                                                    \
-		return inner_local;                                      \
-	}                                                                \
-	__attribute__((noinline)) static long name##_outer(long number)  \
-	{                                                                \
+#define NESTED(name, wait)                                                        \
+	__attribute__((noinline)) static long name##_inner(long number)           \
+	{                                                                         \
+		long inner_local = number + 1;                                    \
+                                                                                  \
+		escaped = &inner_local;                                           \
+		__asm__ volatile("# " #name); /* no two are alike */              \
+		wait;                                                             \
+		return inner_local;                                               \
+	}                                                                         \
+	__attribute__((noinline)) static long name##_outer(long number)           \
+	{                                                                         \
 		char bytes[number]; /* its frame is found by the frame pointer */ \
-		long outer_local = number * 2;                           \
-                                                                         \
-		escaped = (long *)(void *)bytes;                         \
-		escaped = &outer_local;                                  \
-		__asm__ volatile("# " #name);                            \
-		return name##_inner(number) + outer_local;               \
-	}                                                                \
-	static int name##_body(void *number)                             \
-	{                                                                \
-		return (int)name##_outer((long)number) - (int)(long)number; \
+		long outer_local = number * 2;                                    \
+                                                                                  \
+		escaped = (long *)(void *)bytes;                                  \
+		escaped = &outer_local;                                           \
+		__asm__ volatile("# " #name);                                     \
+		return name##_inner(number) + outer_local;                        \
+	}                                                                         \
+	static int name##_body(void *number)                                      \
+	{                                                                         \
+		return (int)name##_outer((long)number) - (int)(long)number;       \
 	}
 
 /* The debugger stops here. */
@@ -98,6 +99,14 @@ NESTED(resident, FOR_LONG)
 NESTED(resumer, run_coroutine())
 NESTED(runner, stop())
 
+/* A thread that has no part in weft. */
+static void *bystander(void *arg)
+{
+	for (;;)
+		pause();
+	return arg;
+}
+
 static int dead_body(void *arg)
 {
 	(void)arg;
@@ -117,8 +126,11 @@ static weft_task *spawn(const char *name, weft_stack_group *group, weft_fn *fn, 
 int main(void)
 {
 	weft_stack_group *group;
+	pthread_t thread;
 	int ret;
 
+	if (pthread_create(&thread, NULL, bystander, NULL) != 0)
+		return 2;
 	if (pipe(ends) < 0 || weft_stack_group_new(&group, 1, 64 << 10) < 0)
 		return 2;
 	sleeper = spawn("sleeper", NULL, sleeper_body, 100);

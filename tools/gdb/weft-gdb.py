@@ -17,6 +17,7 @@
 #    so whatever cannot be read is left out, and nothing is trusted to end.
 # G3 A selection does not outlive a resume: its registers are those of a parked task.
 
+import os
 import struct
 import time
 
@@ -40,10 +41,10 @@ class Weft:
         self.inferior = gdb.selected_inferior()
         if not self.inferior.threads():
             raise gdb.GdbError("There is no process and no core file.")
-        self.task = self.type("struct task")
-        self.private = self.type("struct private_task")
-        self.coroutine = self.type("struct coroutine")
-        self.states = self.type("enum task_state")
+        self.task = self.type("task")
+        self.private = self.type("private_task")
+        self.coroutine = self.type("coroutine")
+        self.states = self.type("task_state")
         self.chunk_list = None
         self.find_threads()
 
@@ -58,11 +59,16 @@ class Weft:
             "install it unstripped (it is built with -g by default)."
         )
 
-    def type(self, name):
-        try:
-            return gdb.lookup_type(name, self.block)
-        except gdb.error:
-            return gdb.lookup_type(name)
+    def type(self, tag, function="weft__worker_loop"):
+        """A struct or an enum. gdb.lookup_type() is of no use here: of structs it takes
+        the first of that name in the program, be it the user's. @function: one of
+        the file that knows the type."""
+        block = gdb.lookup_global_symbol(function).symtab.static_block()
+        symbol = gdb.lookup_symbol(tag, block, gdb.SYMBOL_STRUCT_DOMAIN)[0]
+        if symbol is None:
+            raise gdb.GdbError("libweft's debug info has no %s; is this script another "
+                               "release's?" % tag)
+        return symbol.type
 
     def static(self, file, name):
         """A static variable of one of libweft's files, or a gdb.GdbError."""
@@ -125,6 +131,10 @@ class Weft:
             count = int(self.static("stack/arena.c", "chunk_count").value())
             table = self.static("stack/arena.c", "chunks").value()
             self.chunk_list = [table[i].dereference() for i in range(count)]
+            if not all(int(chunk["stride"]) for chunk in self.chunk_list):
+                raise gdb.GdbError("This core file lacks the memory of weft's stacks: gdb's own "
+                                   "gcore stops at\nthe first guard. Cores of the kernel and of "
+                                   "\"weft core\" have it.")
             self.colours = self.constant("stack/arena.c", "COLOURS")
             self.block_bytes = self.constant("stack/arena.c", "STACK_BLOCK_BYTES")
         return self.chunk_list
@@ -189,7 +199,7 @@ class Weft:
 
     def mains(self):
         """Each worker's thread has a task, in the worker itself: core/runtime.c."""
-        worker_type = self.type("struct worker")
+        worker_type = self.type("worker")
         workers = set(self.workers)
         table = self.static("core/runtime.c", "workers")
         raw = self.inferior.read_memory(int(table.value().address), table.type.sizeof)
@@ -229,7 +239,7 @@ class Copy:
         has_head = weft.constant("stack/shared.c", "COPY_HAS_HEAD")
         if saved & has_head:
             saved &= ~has_head
-            head = weft.at(saved, weft.type("struct copy_head"))
+            head = weft.at(saved, weft.type("copy_head", "weft__shared_enter"))
             self.low = top - int(head["bytes"])
             self.start = saved + head.type.sizeof
         else:
@@ -493,7 +503,9 @@ class Selection:
 
     A frame in a copy (Copy) is found by its stack pointer; its frame pointer, as its
     callee saved it, still leads to the stack that the copy was taken from. Such a
-    frame is claimed as well: its caller is itself, with the frame pointer moved.
+    frame is claimed as well: its caller is itself, with the frame pointer moved. The
+    filter hides the first of the two from backtraces; "up" would show both, one of
+    them with wrong locals, so a task in a copy is shown by "weft bt" only.
     """
 
     def __init__(self, place):
@@ -707,7 +719,9 @@ class BtCommand(gdb.Command):
     """Print the backtrace of a task, or of all.
 
 Usage: weft bt ID|all [arguments of "backtrace"]
-A task that is inside a coroutine has a stack more for each: innermost first."""
+A task that is inside a coroutine has a stack more for each: innermost first. Where
+frames were taken off a shared stack, the addresses of their locals are those of the
+copy, and pointers to them lead to what is on that stack now."""
 
     def __init__(self):
         super().__init__("weft bt", gdb.COMMAND_STACK, gdb.COMPLETE_NONE)
@@ -789,15 +803,68 @@ selected."""
             task.thread.switch()
             print(task.headline())
         else:
+            if place.copy:
+                raise gdb.GdbError('The frames of task %d are off their stack, so it cannot be '
+                                   'selected: "weft bt %d", or "weft bt %d full" with\nlocals, '
+                                   'shows them from their copy.' % (task.id, task.id, task.id))
             unwinder.select(place, task.id)
             print(task.headline())
-            if place.copy:
-                print("Its frames are off their stack, and shown as they were saved: addresses of "
-                      "its locals are those of the copy, and\npointers to them lead to what is on "
-                      "that stack now.")
         if co is not None:
             print('It is in %s: "weft bt %d" shows the stacks below.' % (coroutine_title(co), task.id))
         gdb.execute("frame")
+
+
+class CoreCommand(gdb.Command):
+    """Write a core file of the live process, with every task in it.
+
+Usage: weft core FILE
+gdb's own gcore stops at the first page that it cannot read, and a stack's guard is
+one: the stacks behind it would be missing."""
+
+    def __init__(self):
+        super().__init__("weft core", gdb.COMMAND_DATA, gdb.COMPLETE_FILENAME)
+
+    def invoke(self, argument, from_tty):
+        if not argument:
+            raise gdb.GdbError("Usage: weft core FILE")
+        chunks = Weft().chunks()
+        plain_view()
+        said = gdb.execute("generate-core-file " + argument, to_string=True)
+        with open(os.path.expanduser(argument.strip()), "r+b") as file:
+            for start, size, offset in self.segments(file):
+                if any(start < int(chunk["end"]) and int(chunk["slots"]) < start + size
+                       for chunk in chunks):
+                    self.fill(file, start, size, offset)
+        print("\n".join(line for line in said.splitlines() if line.startswith("Saved")))
+
+    @staticmethod
+    def segments(file):
+        """(address, bytes, offset) of what is in the core; see elf(5)"""
+        PT_LOAD = 1
+        header = file.read(64)
+        first, = struct.unpack_from("<Q", header, 32)
+        entry_bytes, count = struct.unpack_from("<HH", header, 54)
+        file.seek(first)
+        table = file.read(entry_bytes * count)
+        for entry in range(0, len(table), entry_bytes):
+            kind, _, offset, address, _, size = struct.unpack_from("<IIQQQQ", table, entry)
+            if kind == PT_LOAD and size:
+                yield address, size, offset
+
+    def fill(self, file, start, size, offset, piece=1 << 20):
+        """What can be read of [start, start + size), and is not zeros."""
+        inferior = gdb.selected_inferior()
+        for at in range(start, start + size, piece):
+            count = min(piece, start + size - at)
+            try:
+                data = inferior.read_memory(at, count).tobytes()
+            except gdb.MemoryError:
+                if piece > 4096:
+                    self.fill(file, at, count, offset + at - start, max(piece // 16, 4096))
+                continue
+            if data.count(0) != count:
+                file.seek(offset + at - start)
+                file.write(data)
 
 
 class TaskFunction(gdb.Function):
@@ -814,4 +881,5 @@ WeftCommand()
 TasksCommand()
 BtCommand()
 TaskCommand()
+CoreCommand()
 TaskFunction()
