@@ -80,30 +80,6 @@ else
 	skip elf "no readelf"
 fi
 
-# --- the script for gdb -----------------------------------------------------------------
-
-# What lies at the place that gdb looks at, for the prefix it was installed with.
-auto_loads()
-{
-	script=$(find "$prefix/share/gdb/auto-load/opt/weft" -name 'libweft.so.*-gdb.py')
-	[ -e "$lib/$(basename "${script%-gdb.py}")" ] && cmp "$script" "$prefix/share/weft/weft-gdb.py" &&
-		gdb -nx -batch -ex "source $script" -ex 'help weft tasks' 2>&1 | grep '^Usage: weft tasks'
-}
-# gdb itself does it, when told that this is where its data lies.
-auto_loaded()
-{
-	mkdir -p "$out/auto$lib" && cp "$script" "$out/auto$lib/" &&
-		gdb -nx -batch -iex "set auto-load scripts-directory $out/auto" \
-			-iex "set auto-load safe-path /" -ex 'break main' -ex run -ex 'weft tasks' \
-			-ex 'python weft_t = gdb.parameter("pagination")' "$1" 2>&1
-}
-
-if command -v gdb >/dev/null 2>&1; then
-	check gdb_auto_load auto_loads
-else
-	skip gdb "no gdb"
-fi
-
 # --- consumers -------------------------------------------------------------------------
 
 runs() { LD_LIBRARY_PATH=$lib "$@"; }
@@ -145,6 +121,33 @@ check cmake_find_package configure_cmake
 for program in weft weft-static hook hook-static; do
 	check cmake_$program "$out/cmake/cmake-$program"
 done
+
+# --- the script for gdb -----------------------------------------------------------------
+
+# It lies where gdb looks for it, were the prefix gdb's own.
+gdb_script()
+{
+	script=$(find "$prefix/share/gdb/auto-load/opt/weft" -name 'libweft.so.*-gdb.py')
+	[ -e "$lib/$(basename "${script%-gdb.py}")" ] && cmp "$script" "$prefix/share/weft/weft-gdb.py"
+}
+# And gdb does load it: here from a directory like that of its own, for this place.
+gdb_loads_it()
+{
+	real=$(realpath "$lib")
+	mkdir -p "$out/auto-load$real" && cp "$script" "$out/auto-load$real/" || return 1
+	LD_LIBRARY_PATH=$lib gdb -nx -batch -iex "set auto-load scripts-directory $out/auto-load" \
+		-iex "set auto-load safe-path /" -ex 'break weft_join' -ex run -ex 'weft tasks' \
+		"$out/plain-shared" </dev/null >"$out/gdb" 2>&1
+	cat "$out/gdb"
+	grep -E '^ +1 +main +running +thread 1 ' "$out/gdb"
+}
+
+check gdb_script gdb_script
+if [ "$(gdb -nx -batch -ex 'python print(6 * 7)' 2>&1)" = 42 ]; then
+	check gdb_loads_it gdb_loads_it
+else
+	skip gdb_loads_it "no gdb with Python"
+fi
 
 # Preloaded, the same program needs no second link: here its static form has none of the
 # hooks, so it must hang without, and work with, the library.
