@@ -32,10 +32,16 @@ static inline void weft__valgrind_stack(const void *low, const void *top)
 	(void)VALGRIND_STACK_REGISTER(low, top);
 }
 
-/** [low, low + bytes) may be written by somebody who does not stand on that stack. */
-static inline void weft__valgrind_writable(const void *low, size_t bytes)
+/**
+ * [low, low + bytes) may be written by somebody who does not stand on that stack, and
+ * then continued with its stack pointer at @low. To Memcheck a push makes the bytes at
+ * the lower end of the red zone accessible; the rest of that must be so before.
+ */
+static inline void weft__valgrind_frames(const char *low, size_t bytes)
 {
-	(void)VALGRIND_MAKE_MEM_UNDEFINED(low, bytes);
+	enum { RED_ZONE = 128 };
+
+	(void)VALGRIND_MAKE_MEM_UNDEFINED(low - RED_ZONE, bytes + RED_ZONE);
 }
 
 #else
@@ -46,7 +52,7 @@ static inline void weft__valgrind_stack(const void *low, const void *top)
 	(void)top;
 }
 
-static inline void weft__valgrind_writable(const void *low, size_t bytes)
+static inline void weft__valgrind_frames(const char *low, size_t bytes)
 {
 	(void)low;
 	(void)bytes;

@@ -171,7 +171,7 @@ static void restore(struct strand *strand, struct shared_stack *stack)
 	else
 		head.bytes = (size_t)(strand->shared->top - weft__context_low(&strand->ctx));
 	if (stack) {
-		weft__valgrind_writable(stack->top - head.bytes, head.bytes);
+		weft__valgrind_frames(stack->top - head.bytes, head.bytes);
 		memcpy(stack->top - head.bytes, copy + extra, head.bytes);
 		stack->outer = head.outer;
 	}
