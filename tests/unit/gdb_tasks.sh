@@ -84,6 +84,7 @@ once() { [ "$(section "$1" | grep -cE -- "$2")" = 1 ]; }
 silent() { ! section "$1" | grep -E -- "$2"; }
 nowhere() { ! grep -nE "$1" "$output"; }
 
+# gdb may take an assembler's name for Ada and print weft.context_entry.
 # frames <name> - the three that stand below what the task waits in
 frames() { printf '%s\n' "^#.*\<$1_inner.\(" "^#.*\<$1_outer.\(" "^#.*\<$1_body.\("; }
 
@@ -104,10 +105,10 @@ look()
 		'^$'
 	for task in sleeper reader joiner evicted resident; do
 		check "${name}_bt_$task" says bt "^Task .*\"$task\"" "^#1 " $(frames $task) \
-			'^#.* weft__context_entry' '^$'
+			'^#.* weft..?context_entry' '^$'
 	done
 	check "${name}_bt_main" says bt '^Task 1 "main", join \(task 9\)' '^#.* weft_join' '^#.* main \(' '^$'
-	check "${name}_bt_coroutine" says bt '^Task 7 "resumer"' '^#.* co_body' 'weft__context_entry' \
+	check "${name}_bt_coroutine" says bt '^Task 7 "resumer"' '^#.* co_body' 'weft..?context_entry' \
 		'^\.\.\. in coroutine 0x[0-9a-f]+ "inside" \(co_body\), resumed by:' \
 		'^#.* run_coroutine' $(frames resumer) '^$'
 	check "${name}_bt_running" says bt '^Task 9 "runner", running' '^#0 .*checkpoint' $(frames runner)
