@@ -38,7 +38,7 @@ enum {
 };
 
 /** Bytes of control block that every slot keeps room for at its top. */
-#define STACK_BLOCK_BYTES (WEFT_ASAN || WEFT_TSAN ? 320 : 192)
+enum { STACK_BLOCK_BYTES = WEFT_ASAN || WEFT_TSAN ? 320 : 192 };
 
 /** Block and colour lie in the last so many bytes of a slot. */
 #define STACK_HEAD_BYTES 4096
