@@ -56,6 +56,7 @@ static inline void set_last_look(struct worker *worker, int64_t now_ns)
 
 static void fire_all(struct worker *worker, int64_t now_ns)
 {
+	worker->stacks = weft__thread.stacks;
 	worker_note_time(worker, now_ns);
 	if (worker->wheel.armed)
 		fire_timers(worker, now_ns);
