@@ -46,6 +46,7 @@ class Weft:
         self.coroutine = self.type("coroutine")
         self.states = self.type("task_state")
         self.chunk_list = None
+        self.constants, self.sites = {}, {}
         self.find_threads()
 
     @staticmethod
@@ -80,6 +81,11 @@ class Weft:
 
     def constant(self, file, name):
         """An enumerator, as that file sees it."""
+        if (file, name) not in self.constants:
+            self.constants[file, name] = self.find_constant(file, name)
+        return self.constants[file, name]
+
+    def find_constant(self, file, name):
         for symbol in gdb.lookup_static_symbols(name):
             if symbol.symtab.filename.endswith("/" + file):
                 return int(symbol.value())
@@ -319,10 +325,13 @@ class Task:
         pointer = int(self.value["origin"]) & (1 << 48) - 1
         if not pointer:
             return "-"
-        try:
-            return self.weft.at(pointer, gdb.lookup_type("char")).address.string()
-        except gdb.error:
-            return "0x%x" % pointer
+        if pointer not in self.weft.sites:
+            try:
+                text = self.weft.at(pointer, gdb.lookup_type("char")).address.string()
+            except gdb.error:
+                text = "0x%x" % pointer
+            self.weft.sites[pointer] = text
+        return self.weft.sites[pointer]
 
     def worker(self):
         index = int(self.value["origin"]) >> 48
