@@ -204,10 +204,10 @@ class Weft:
         return sorted((Task(self, block) for block in found), key=lambda task: task.id)
 
     def mains(self):
-        """Each worker's thread has a task, in the worker itself: core/runtime.c."""
+        """Each worker's thread has a task, in the worker itself: core/registry.c."""
         worker_type = self.type("worker")
         workers = set(self.workers)
-        table = self.static("core/runtime.c", "workers")
+        table = self.static("core/registry.c", "workers")
         raw = self.inferior.read_memory(int(table.value().address), table.type.sizeof)
         workers.update(pointer for (pointer,) in struct.iter_unpack("<Q", raw.tobytes())
                        if pointer)
