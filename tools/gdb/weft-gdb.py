@@ -212,9 +212,12 @@ class Weft:
         workers.update(pointer for (pointer,) in struct.iter_unpack("<Q", raw.tobytes())
                        if pointer)
         for worker in workers:
-            main = self.at(worker, worker_type)["main"]["task"]
-            if int(main["id"]):
-                yield int(main.address)
+            try:
+                main = self.at(worker, worker_type)["main"]["task"]
+                if int(main["id"]):
+                    yield int(main.address)
+            except gdb.MemoryError:
+                pass  # G2
 
     @staticmethod
     def field_offset(kind, name):
@@ -272,7 +275,6 @@ class Place:
             context = self.copy.moved(context)
         ctx = weft.at(context, strand["ctx"].type)
         self.sp, self.fp, self.pc = int(ctx["sp"]), int(ctx["bp"]), int(ctx["pc"])
-        self.real_sp = self.sp
         if self.copy and not self.copy.has(self.sp):
             self.copy = None  # it went on elsewhere, in a coroutine
         if self.copy:
@@ -599,10 +601,7 @@ class TaskUnwinder(Unwinder):
         self.enabled = task_filter.enabled = True
         gdb.invalidate_cached_frames()
         frame = gdb.newest_frame()
-        while frame is not None and (frame.type() != gdb.NORMAL_FRAME
-                                     or self.selection.claims(frame)):
-            if not self.selection.claims(frame):
-                break
+        while frame is not None and self.selection.claims(frame):
             frame = frame.older()
         if frame is not None:
             frame.select()
@@ -819,7 +818,8 @@ selected."""
             unwinder.select(place, task.id)
             print(task.headline())
         if co is not None:
-            print('It is in %s: "weft bt %d" shows the stacks below.' % (coroutine_title(co), task.id))
+            print('It is in %s: "weft bt %d" shows the stacks below.'
+                  % (coroutine_title(co), task.id))
         gdb.execute("frame")
 
 
