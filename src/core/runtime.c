@@ -15,6 +15,7 @@
 #include <base/clock.h>
 #include <base/fault.h>
 #include <base/log.h>
+#include <base/observe.h>
 #include <core/leave.h>
 #include <core/park.h>
 #include <core/runtime.h>
@@ -105,6 +106,7 @@ static void runtime_leave(struct worker *worker)
 		weft__thread.worker_index = 0;
 		weft__thread.task = NULL;
 	}
+	observe_thread(-1);
 	weft__worker_end_wakes(worker);
 	weft__poller_fini(&worker->poller);
 	weft__stack_give(&worker->loop_slot);
@@ -147,6 +149,7 @@ static void process_init(void)
 	pthread_atfork(take_lock, drop_lock, drop_lock);
 	key_made = pthread_key_create(&thread_end_key, thread_end) == 0;
 	weft__leave_init();
+	weft__debug_init();
 }
 
 static void init_main(struct worker *worker)
@@ -181,6 +184,7 @@ static int worker_init(struct worker *worker)
 	worker->errno_location = &errno;
 	worker->budget = worker->budget_full = BUDGET_START;
 	worker->last_look_ns = weft__now();
+	worker->now_coarse = coarse_time(worker->last_look_ns);
 	list_init(&worker->daemons);
 	weft__wheel_init(&worker->wheel, worker->last_look_ns);
 	weft__context_make_at(&worker->idle, worker->loop_slot.top, weft__worker_loop);
@@ -227,6 +231,7 @@ static coldpath int runtime_enter(struct worker **ret_worker)
 	weft__thread.worker = worker;
 	weft__thread.worker_index = worker->index;
 	weft__thread.task = &worker->main.task;
+	observe_thread(1);
 	errno = saved_errno;
 	*ret_worker = worker;
 	return 0;

@@ -44,6 +44,11 @@ static always_inline void weft__runtime_task_ended(struct worker *worker)
 /** Ends a task, on its own stack; never returns. */
 void weft__task_exit(struct task *self, int value) __attribute__((noreturn));
 
+/** @self is about to join @task, which joins another one, without end: dies when that
+ * leads back to @self. (join_cycle.c) */
+void weft__join_cycle_check(const struct task *self, const struct task *task)
+	__attribute__((cold));
+
 /** weft_cancel() by address. */
 void weft__task_cancel(struct task *task);
 

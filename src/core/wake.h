@@ -15,6 +15,8 @@ static always_inline uint32_t wait_begin(struct task *self, uint32_t bits)
 {
 	uint32_t word = atomic_load_explicit(&self->wait, memory_order_relaxed);
 
+	/* Until it is woken: since when it waits. */
+	self->result = (int32_t)weft__thread.worker->now_coarse;
 	for (;;) {
 		uint32_t fresh = ((word | WAIT_SHIELD) ^ WAIT_SHIELD) + (1u << WAIT_EPOCH_SHIFT);
 

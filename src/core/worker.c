@@ -12,6 +12,7 @@
 
 #include <base/clock.h>
 #include <base/log.h>
+#include <base/observe.h>
 #include <base/syscall.h>
 #include <core/leave.h>
 #include <core/wake.h>
@@ -121,6 +122,7 @@ void weft__worker_look(struct worker *worker)
 {
 	int64_t now_ns = weft__now();
 
+	worker->now_coarse = coarse_time(now_ns);
 	inbox_drain(worker);
 	if (worker->wheel.armed)
 		fire_timers(worker, now_ns);
@@ -149,6 +151,7 @@ void weft__worker_tick(struct worker *worker)
 	int64_t elapsed_ns = now_ns - worker->last_look_ns;
 	int64_t budget = worker->budget_full;
 
+	worker->now_coarse = coarse_time(now_ns);
 	inbox_drain(worker);
 	if (!worker->last_look_ns) {
 		worker->last_look_ns = worker->last_poll_ns = now_ns;
@@ -179,13 +182,35 @@ bool weft__worker_announce_sleep(struct worker *worker)
 	return false;
 }
 
+/* Somebody wants to know that we are idle (base/observe.h), and not only after the next
+ * time that something has run. */
+static bool idle_is_observed(struct worker *worker)
+{
+	if (!worker->idle_ask_ns)
+		worker->idle_ask_ns = OBSERVE_IDLE_NS;
+	return weft__observe_idle && worker->idle_ask_ns != INT64_MAX;
+}
+
+/* After a look at the poller. */
+static void observe_idle(struct worker *worker, bool observed)
+{
+	int64_t (*observe)(void) = weft__observe_idle;
+
+	if (worker->queue.head || atomic_load_explicit(&worker->inbox, memory_order_relaxed))
+		worker->idle_ask_ns = OBSERVE_IDLE_NS;
+	else if (observed && observe)
+		worker->idle_ask_ns = observe();
+}
+
 /* Nothing is ready: wait for a descriptor, a timer or another thread. */
 static void wait_for_work(struct worker *worker)
 {
 	int64_t now_ns, next_ns, timeout_ns = -1;
+	bool observed;
 
 	inbox_drain(worker);
 	now_ns = weft__now();
+	worker->now_coarse = coarse_time(now_ns);
 	if (worker->wheel.armed) {
 		fire_timers(worker, now_ns);
 		next_ns = weft__wheel_next(&worker->wheel);
@@ -198,10 +223,16 @@ static void wait_for_work(struct worker *worker)
 		timeout_ns = next_ns > now_ns ? next_ns - now_ns : 0;
 	if (worker->queue.head)
 		timeout_ns = 0;
+	observed = timeout_ns != 0 && !worker->wheel.armed && idle_is_observed(worker);
+	if (observed && (timeout_ns < 0 || timeout_ns > worker->idle_ask_ns))
+		timeout_ns = worker->idle_ask_ns;
 	if (timeout_ns != 0 && !weft__worker_announce_sleep(worker))
 		return;
 	poll_ready(worker, timeout_ns);
 	atomic_store_explicit(&worker->sleeping, 0, memory_order_relaxed);
+	if (timeout_ns != 0)
+		worker->now_coarse = coarse_time(weft__now());
+	observe_idle(worker, observed);
 	/* After a sleep we do not know the time: the next tick finds out. */
 	worker->last_look_ns = worker->last_poll_ns = timeout_ns ? 0 : now_ns;
 	worker->budget = worker->budget_full;

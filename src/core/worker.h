@@ -42,6 +42,8 @@ struct worker {
 	uint64_t drain_ticket; /* main, waiting in weft_run() for the others to end; or 0 */
 	bool drain_all;        /* ... for the daemons too */
 	int64_t last_look_ns, last_poll_ns;
+	uint32_t now_coarse;   /* coarse_time(), refreshed at every look at the clock */
+	int64_t idle_ask_ns;   /* how long to be idle before weft__observe_idle is asked */
 	uint64_t turn_began;  /* switches, when the running task got its turn ... */
 	uint32_t turn_left;   /* ... and its transfers until it must give way: io/wait.h */
 	struct fp_control fp; /* what tasks without WEFT_KEEP_FP run with */
@@ -67,6 +69,12 @@ struct worker {
 	 * may be here still when the memory serves its next owner. */
 	_Atomic uint32_t wakers;
 };
+
+/** The clock in units of 1.05 ms, cut to 32 bits: how long a wait lasts, for dumps. */
+static always_inline uint32_t coarse_time(int64_t now_ns)
+{
+	return (uint32_t)((uint64_t)now_ns >> 20);
+}
 
 /** Makes a runnable task run later; owner only. */
 static inline void queue_push(struct task_queue *queue, struct task *task)

@@ -16,6 +16,7 @@
 
 #include <base/fault.h>
 #include <base/log.h>
+#include <base/peek.h>
 #include <stack/shared.h>
 #include <stack/stack.h>
 
@@ -212,4 +213,34 @@ void weft__shared_leave(struct strand *strand)
 	strand->shared->group->users--;
 	strand->shared = NULL;
 	strand->saved = NULL;
+}
+
+/* --- looking on ------------------------------------------------------------------ */
+
+/* Groups are freed by free(3), so even the stack's own record may be gone. The @ctx of
+ * a copy without a head is the strand's own, on that stack. */
+bool weft__shared_place(const struct strand *strand, struct shared_place *ret_place)
+{
+	uintptr_t saved = (uintptr_t)strand->saved, top;
+	struct copy_head head;
+	struct shared_stack stack;
+
+	if (!weft__peek(&stack, (uintptr_t)strand->shared, sizeof(stack)))
+		return false;
+	top = (uintptr_t)stack.top;
+	if (!saved) {
+		*ret_place = (struct shared_place){ (uintptr_t)stack.low, top,
+						    (uintptr_t)stack.low };
+		return stack.low != NULL;
+	}
+	if (saved & COPY_HAS_HEAD) {
+		saved &= ~COPY_HAS_HEAD;
+		if (!weft__peek(&head, saved, sizeof(head)) || head.bytes > top)
+			return false;
+		*ret_place = (struct shared_place){ top - head.bytes, top, saved + sizeof(head) };
+	} else {
+		*ret_place = (struct shared_place){ (uintptr_t)weft__context_low(&strand->ctx), top,
+						    saved };
+	}
+	return ret_place->low >= (uintptr_t)stack.low && ret_place->low < top;
 }

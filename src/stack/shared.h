@@ -71,4 +71,18 @@ int weft__shared_enter(struct strand *strand);
  * use. Async-signal-safe. */
 struct shared_stack *weft__shared_of(const struct stack_slot *slot);
 
+/** Where the bytes of a parked strand's shared stack are. */
+struct shared_place {
+	uintptr_t low, high; /* of its frames, as addresses on the stack */
+	uintptr_t bytes;     /* where they are now; low: on the stack itself */
+};
+
+/**
+ * weft__shared_place - for onlookers: where the frames of a parked strand are
+ * @strand: a copy of it; it may be old by now
+ *
+ * Return: false when it has none, or is just changing places. Async-signal-safe.
+ */
+bool weft__shared_place(const struct strand *strand, struct shared_place *ret_place);
+
 #endif

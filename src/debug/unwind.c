@@ -1,0 +1,190 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * unwind.c - from frame to frame, by the rules of cfi.h.
+ *
+ * The first frame is special: of a parked context only stack pointer, frame pointer
+ * and place are saved, since the compiler was told that all the rest is lost. Its
+ * rules need no more than these; and what they restore is known from then on.
+ */
+#include <base/peek.h>
+#include <debug/unwind.h>
+
+/* --- memory -------------------------------------------------------------------- */
+
+/* Where the byte at @addr of the stack is, and how many follow it there. */
+static uintptr_t place_of(const struct stack_memory *memory, uintptr_t addr, size_t *ret_bytes)
+{
+	if (memory->high && addr >= memory->low && addr < memory->high) {
+		*ret_bytes = memory->high - addr;
+		return addr - memory->low + memory->bytes;
+	}
+	*ret_bytes = SIZE_MAX;
+	return addr;
+}
+
+/* A window on the frames from @addr up, so that a frame costs no system call. */
+static bool refill(struct stack_memory *memory, uintptr_t addr, size_t size)
+{
+	size_t bytes;
+	uintptr_t place = place_of(memory, addr, &bytes);
+
+	memory->window_bytes = 0;
+	if (size > bytes)
+		return false;
+	if (bytes > STACK_WINDOW)
+		bytes = STACK_WINDOW;
+	if (!weft__peek(memory->window, place, bytes)) {
+		bytes = size; /* the stack may end here */
+		if (!weft__peek(memory->window, place, bytes))
+			return false;
+	}
+	memory->window_at = addr;
+	memory->window_bytes = bytes;
+	return true;
+}
+
+bool weft__stack_memory_read(struct stack_memory *memory, void *dst, uintptr_t addr, size_t size)
+{
+	uintptr_t skip = addr - memory->window_at;
+
+	if (skip > memory->window_bytes || size > memory->window_bytes - skip) {
+		if (size > STACK_WINDOW || !refill(memory, addr, size))
+			return false;
+		skip = 0;
+	}
+	__builtin_memcpy(dst, memory->window + skip, size);
+	return true;
+}
+
+/* --- one step -------------------------------------------------------------------- */
+
+static const struct cfi_row *row_of(struct unwinder *unwinder, uintptr_t pc)
+{
+	struct cfi_row *row = &unwinder->rows[(pc * UINT64_C(0x9e3779b97f4a7c15)) >> 55];
+	const struct module *module;
+
+	if (row->pc == pc)
+		return row;
+	row->pc = pc;
+	row->known = false;
+	module = weft__module_of(&unwinder->modules, pc);
+	if (module)
+		weft__cfi_find(module, &unwinder->scratch, row);
+	return row;
+}
+
+static bool find_cfa(const struct cfi_rules *rules, const struct unwind_frame *frame,
+		     struct stack_memory *memory, uintptr_t *ret_cfa)
+{
+	if (rules->cfa_is_expression)
+		return weft__expression_run((uintptr_t)rules->cfa_offset, frame, memory, NULL,
+					    ret_cfa);
+	if (!weft__frame_register(frame, rules->cfa_register, ret_cfa))
+		return false;
+	*ret_cfa += (uintptr_t)rules->cfa_offset;
+	return true;
+}
+
+/* The caller's value of register @reg. */
+static bool recover(const struct cfi_rules *rules, const struct unwind_frame *frame,
+		    struct stack_memory *memory, uintptr_t cfa, unsigned reg, uintptr_t *ret_value)
+{
+	int64_t value = rules->value[reg];
+	uintptr_t addr;
+
+	switch ((enum cfi_kind)rules->kind[reg]) {
+	case CFI_SAME:
+		return weft__frame_register(frame, reg, ret_value);
+	case CFI_OFFSET:
+		return weft__stack_memory_read(memory, ret_value, cfa + (uintptr_t)value,
+					       sizeof(*ret_value));
+	case CFI_VAL_OFFSET:
+		*ret_value = cfa + (uintptr_t)value;
+		return true;
+	case CFI_REGISTER:
+		return weft__frame_register(frame, (uint64_t)value, ret_value);
+	case CFI_EXPRESSION:
+		return weft__expression_run((uintptr_t)value, frame, memory, &cfa, &addr) &&
+		       weft__stack_memory_read(memory, ret_value, addr, sizeof(*ret_value));
+	case CFI_VAL_EXPRESSION:
+		return weft__expression_run((uintptr_t)value, frame, memory, &cfa, ret_value);
+	case CFI_UNDEFINED:
+		break;
+	}
+	return false;
+}
+
+enum step { STEP_ON, STEP_END, STEP_LOST };
+
+/* @frame becomes its caller. */
+static enum step step(struct unwinder *unwinder, struct stack_memory *memory,
+		      struct unwind_frame *frame)
+{
+	const struct cfi_row *row = row_of(unwinder, frame->pc - !frame->exact);
+	struct unwind_frame caller = { .exact = row->signal };
+	uintptr_t cfa, pc;
+
+	if (!row->known)
+		return STEP_LOST;
+	if (row->rules.kind[UNWIND_PC] == CFI_UNDEFINED)
+		return STEP_END;
+	if (!find_cfa(&row->rules, frame, memory, &cfa) || cfa < frame->regs[UNWIND_SP])
+		return STEP_LOST;
+	if (!recover(&row->rules, frame, memory, cfa, UNWIND_PC, &pc))
+		return STEP_LOST;
+	for (unsigned reg = 0; reg < UNWIND_REGS; reg++)
+		if (recover(&row->rules, frame, memory, cfa, reg, &caller.regs[reg]))
+			caller.known |= UINT64_C(1) << reg;
+	if (row->rules.kind[UNWIND_SP] == CFI_SAME)
+		caller.regs[UNWIND_SP] = cfa;
+	/* Once used it is the caller's own affair: where that was called from it says itself. */
+	caller.known &= ~(UINT64_C(1) << UNWIND_PC);
+	caller.known |= UINT64_C(1) << UNWIND_SP;
+	caller.pc = unwind_strip(pc);
+	if (caller.regs[UNWIND_SP] < frame->regs[UNWIND_SP] ||
+	    (caller.regs[UNWIND_SP] == frame->regs[UNWIND_SP] && caller.pc == frame->pc))
+		return STEP_LOST; /* it would go on for ever */
+	*frame = caller;
+	return frame->pc ? STEP_ON : STEP_END;
+}
+
+/* --- all of them ------------------------------------------------------------------- */
+
+/* Where the saved words of a parked context are depends on the switch. */
+static bool first_frame(struct stack_memory *memory, const weft_context *ctx,
+			struct unwind_frame *frame)
+{
+	const weft_context *trail = weft__context_trail(ctx);
+	weft_context words = *ctx;
+
+	if (trail != ctx &&
+	    !weft__stack_memory_read(memory, &words, (uintptr_t)trail, sizeof(words)))
+		return false;
+	*frame = (struct unwind_frame){ .pc = unwind_strip((uintptr_t)words.pc), .exact = true };
+	frame->regs[UNWIND_SP] = (uintptr_t)words.sp;
+	frame->regs[UNWIND_BP] = (uintptr_t)words.bp;
+	frame->known = UINT64_C(1) << UNWIND_SP | UINT64_C(1) << UNWIND_BP;
+	return frame->pc != 0;
+}
+
+unsigned weft__unwind(struct unwinder *unwinder, struct stack_memory *memory,
+		      const weft_context *ctx, uintptr_t *pcs, unsigned max,
+		      enum unwind_end *ret_end)
+{
+	struct unwind_frame frame;
+	enum step how = STEP_ON;
+	unsigned depth = 0;
+
+	*ret_end = UNWIND_NEW;
+	if (!weft__context_trail(ctx))
+		return 0;
+	*ret_end = UNWIND_LOST;
+	if (!first_frame(memory, ctx, &frame))
+		return 0;
+	while (how == STEP_ON && depth < max) {
+		pcs[depth++] = frame.pc;
+		how = step(unwinder, memory, &frame);
+	}
+	*ret_end = how == STEP_ON ? UNWIND_DEEP : how == STEP_END ? UNWIND_COMPLETE : UNWIND_LOST;
+	return depth;
+}
