@@ -25,14 +25,24 @@ static bool coroutine_on(uintptr_t sp, struct coroutine *ret_copy)
 	return !ret_copy->no_task_id && tagged_pointer(coroutine_word(ret_copy)) == slot.top;
 }
 
-/* How the stack at @sp is to be read: the task's own may be a copy. */
-static void init_memory(struct stack_memory *memory, const struct task_view *view)
+/* How the stack that @sp is on is to be read: a shared one of the task may be away, and
+ * ours are mapped for ever, up to their tops. */
+static void init_memory(struct unwinder *unwinder, struct stack_memory *memory,
+			const struct task_view *view, uintptr_t sp)
 {
-	struct shared_place place = { 0 };
+	const struct strand *strand = &view->copy.task.strand;
+	struct shared_place place;
+	struct stack_slot slot;
 
-	if (view->copy.task.strand.shared)
-		weft__shared_place(&view->copy.task.strand, &place);
-	stack_memory_init(memory, place.low, place.high, place.bytes);
+	if (strand->shared && weft__shared_place(strand, &unwinder->shared, &place) &&
+	    sp >= place.low && sp < place.high)
+		stack_memory_init(memory, place.low, place.high, place.bytes, place.mapped);
+	else if (weft__stack_find((const void *)sp, &slot) == STACK_HIT_USABLE &&
+		 sp < (uintptr_t)slot.top)
+		stack_memory_init(memory, (uintptr_t)slot.low, (uintptr_t)slot.top,
+				  (uintptr_t)slot.low, true);
+	else
+		stack_memory_init(memory, 0, 0, 0, false);
 }
 
 static void walk_on(struct unwinder *unwinder, struct stack_memory *memory,
@@ -51,14 +61,18 @@ void weft__backtrace_task(struct unwinder *unwinder, const struct task *task,
 
 	(void)task;
 	*ret = (struct backtrace){ .depth = 0 };
-	init_memory(&memory, view);
+	init_memory(unwinder, &memory, view, (uintptr_t)ctx.sp);
 	walk_on(unwinder, &memory, &ctx, ret);
 	for (unsigned i = 0; i < NESTING_MAX; i++) {
 		/* Where it is depends on the switch; its stack pointer does everywhere. */
 		if (ret->end != UNWIND_COMPLETE || ret->depth + 1 >= UNWIND_DEPTH ||
-		    !coroutine_on((uintptr_t)ctx.sp, &co) ||
-		    !weft__stack_memory_read(&memory, &ctx, (uintptr_t)co.caller, sizeof(ctx)))
+		    !coroutine_on((uintptr_t)ctx.sp, &co))
 			return;
+		init_memory(unwinder, &memory, view, (uintptr_t)co.caller);
+		if (!weft__stack_memory_read(&memory, &ctx, (uintptr_t)co.caller, sizeof(ctx)))
+			return;
+		/* It may be parked lower than where it says so. */
+		init_memory(unwinder, &memory, view, (uintptr_t)ctx.sp);
 		ret->pcs[ret->depth++] = BACKTRACE_RESUMED_BY;
 		walk_on(unwinder, &memory, &ctx, ret);
 	}

@@ -78,15 +78,17 @@ static void put_used(struct out *out, int64_t used, size_t bytes)
 {
 	if (used < 0)
 		used = 0;
-	if (used % 1024)
+	if (used < 1024)
 		weft__out(out, "%lld bytes of %zu KiB", (long long)used, bytes >> 10);
 	else
-		weft__out(out, "%lld of %zu KiB", (long long)(used >> 10), bytes >> 10);
+		weft__out(out, "%lld of %zu KiB", (long long)((used + 1023) >> 10), bytes >> 10);
 }
 
 /* A private stack: touched pages. A shared one: what is kept of it for this task. */
-static void put_stack(struct out *out, const struct task *task, const struct task_view *view)
+static void put_stack(struct recorder *recorder, const struct task *task,
+		      const struct task_view *view)
 {
+	struct out *out = &recorder->out;
 	const struct strand *strand = &view->copy.task.strand;
 	struct shared_place place;
 	struct stack_slot slot;
@@ -99,18 +101,21 @@ static void put_stack(struct out *out, const struct task *task, const struct tas
 		if (weft__stack_find(task, &slot) == STACK_HIT_USABLE)
 			put_used(out, weft__stack_touched(&slot),
 				 weft__stack_class_bytes(slot.class));
-	} else if (weft__shared_place(strand, &place) && has_stack(view) &&
+	} else if (weft__shared_place(strand, &recorder->unwinder.shared, &place) && has_stack(view) &&
 		   weft__stack_find((const void *)(place.high - 1), &slot) == STACK_HIT_USABLE) {
+		/* In a coroutine on another stack its own frames' end is not in the context. */
 		low = (uintptr_t)weft__context_low(&strand->ctx);
 		if (low < place.low || low > place.high)
-			low = place.low;
+			low = place.bytes == place.low ? place.high : place.low;
 		put_used(out, (int64_t)(place.high - low), weft__stack_class_bytes(slot.class));
 	}
 	put_flags(out, view);
 }
 
-static void put_origin(struct out *out, const struct task *task, const struct task_view *view)
+static void put_origin(struct recorder *recorder, const struct task *task,
+		       const struct task_view *view)
 {
+	struct out *out = &recorder->out;
 	char site[SITE_BYTES];
 
 	weft__out(out, "; worker %u", task_worker(&view->copy.task));
@@ -118,7 +123,7 @@ static void put_origin(struct out *out, const struct task *task, const struct ta
 		weft__describe_site(view, site);
 		weft__out(out, "; spawned at %s", site);
 	}
-	put_stack(out, task, view);
+	put_stack(recorder, task, view);
 	weft__out(out, "\n");
 }
 
@@ -141,7 +146,7 @@ void weft__record_task(struct recorder *recorder, const struct task *task)
 	weft__out(out, "\ntask %llu%s: %s", (unsigned long long)view.copy.task.id, name, what);
 	if (waiting_ns >= 0)
 		weft__out(out, ", for %s", weft__text_duration(text, waiting_ns));
-	put_origin(out, task, &view);
+	put_origin(recorder, task, &view);
 	if (weft__task_view(task, &after) && after.copy.task.id == view.copy.task.id &&
 	    after.wait == view.wait && after.copy.task.state == view.copy.task.state)
 		put_backtrace(recorder, &backtrace);
@@ -186,7 +191,7 @@ void weft__record_group(struct recorder *recorder, const struct group *group)
 	if (weft__task_view(group->first, &view) && view.copy.task.id == group->ids[0]) {
 		weft__describe_wait(group->first, &view, recorder->now_ns, what);
 		weft__out(out, "\n  the first: %s", what);
-		put_origin(out, group->first, &view);
+		put_origin(recorder, group->first, &view);
 	} else {
 		weft__out(out, "\n");
 	}

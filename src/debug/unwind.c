@@ -11,29 +11,29 @@
 
 /* --- memory -------------------------------------------------------------------- */
 
-/* Where the byte at @addr of the stack is, and how many follow it there. */
-static uintptr_t place_of(const struct stack_memory *memory, uintptr_t addr, size_t *ret_bytes)
+/* Up to @bytes from @place into the window. Memory that surely is there costs no system
+ * call: its bounds are multiples of 8, and so are all addresses of it. */
+static bool fill(struct stack_memory *memory, uintptr_t place, size_t bytes, bool mapped)
 {
-	if (memory->high && addr >= memory->low && addr < memory->high) {
-		*ret_bytes = memory->high - addr;
-		return addr - memory->low + memory->bytes;
-	}
-	*ret_bytes = SIZE_MAX;
-	return addr;
+	if (!mapped || place % 8 || bytes % 8)
+		return weft__peek(memory->window, place, bytes);
+	weft__peek_racy(memory->window, (const void *)place, bytes);
+	return true;
 }
 
-/* A window on the frames from @addr up, so that a frame costs no system call. */
+/* A window on the frames from @addr up: they lie close together. */
 static bool refill(struct stack_memory *memory, uintptr_t addr, size_t size)
 {
-	size_t bytes;
-	uintptr_t place = place_of(memory, addr, &bytes);
+	bool inside = memory->high && addr >= memory->low && addr < memory->high;
+	uintptr_t place = inside ? addr - memory->low + memory->bytes : addr;
+	size_t bytes = STACK_WINDOW;
 
 	memory->window_bytes = 0;
+	if (inside && bytes > memory->high - addr)
+		bytes = memory->high - addr;
 	if (size > bytes)
 		return false;
-	if (bytes > STACK_WINDOW)
-		bytes = STACK_WINDOW;
-	if (!weft__peek(memory->window, place, bytes)) {
+	if (!fill(memory, place, bytes, inside && memory->mapped)) {
 		bytes = size; /* the stack may end here */
 		if (!weft__peek(memory->window, place, bytes))
 			return false;

@@ -12,24 +12,27 @@
 
 #include <arch/arch.h>
 #include <debug/cfi.h>
+#include <stack/shared.h>
 
-enum { UNWIND_DEPTH = 64, UNWIND_CACHE = 512, STACK_WINDOW = 1024 };
+enum { UNWIND_DEPTH = 64, UNWIND_CACHE = 512, STACK_WINDOW = 512 };
 
 /** The memory of a parked stack: [low, high) is to be read at @bytes. */
 struct stack_memory {
 	uintptr_t low, high, bytes; /* high 0: as it is */
+	bool mapped;                /* these can be read without care */
 	/* What was read last: frames lie close together. */
 	uintptr_t window_at;
 	size_t window_bytes;
-	char window[STACK_WINDOW];
+	_Alignas(8) char window[STACK_WINDOW];
 };
 
 static inline void stack_memory_init(struct stack_memory *memory, uintptr_t low, uintptr_t high,
-				     uintptr_t bytes)
+				     uintptr_t bytes, bool mapped)
 {
 	memory->low = low;
 	memory->high = high;
 	memory->bytes = bytes;
+	memory->mapped = mapped;
 	memory->window_bytes = 0;
 }
 
@@ -56,6 +59,7 @@ static inline bool weft__frame_register(const struct unwind_frame *frame, uint64
 /** What a walk needs besides: large, zeroed, and of use for the next walk, too. */
 struct unwinder {
 	struct modules modules;
+	struct shared_memo shared;
 	struct cfi_scratch scratch;
 	struct cfi_row rows[UNWIND_CACHE];
 };

@@ -75,6 +75,14 @@ struct shared_stack *weft__shared_of(const struct stack_slot *slot);
 struct shared_place {
 	uintptr_t low, high; /* of its frames, as addresses on the stack */
 	uintptr_t bytes;     /* where they are now; low: on the stack itself */
+	bool mapped;         /* surely: they can be read without care */
+};
+
+/** What was last learnt of a shared stack, so that not every strand asks anew. Zeroed
+ * at first. */
+struct shared_memo {
+	const struct shared_stack *stack;
+	uintptr_t low, top;
 };
 
 /**
@@ -83,6 +91,7 @@ struct shared_place {
  *
  * Return: false when it has none, or is just changing places. Async-signal-safe.
  */
-bool weft__shared_place(const struct strand *strand, struct shared_place *ret_place);
+bool weft__shared_place(const struct strand *strand, struct shared_memo *memo,
+			struct shared_place *ret_place);
 
 #endif
