@@ -88,9 +88,10 @@ static void detour_main(void *arg, void *value)
 	struct coroutine *inner = arg;
 	struct thread *thread = &weft__thread;
 	struct task *self = thread->task;
+	volatile struct detour_mark mark = { DETOUR_MARK ^ (uintptr_t)inner, inner };
 	weft_context here;
 
-	(void)value;
+	(void)value, (void)mark.magic;
 	coroutine_arrived(NULL);
 	weft__worker_leave(thread->worker, self);
 	for (;;) {

@@ -46,8 +46,7 @@ void weft__task_exit(struct task *self, int value) __attribute__((noreturn));
 
 /** @self is about to join @task, which joins another one, without end: dies when that
  * leads back to @self. (join_cycle.c) */
-void weft__join_cycle_check(const struct task *self, const struct task *task)
-	__attribute__((cold));
+void weft__join_cycle_check(const struct task *self, const struct task *task) __attribute__((cold));
 
 /** weft_cancel() by address. */
 void weft__task_cancel(struct task *task);

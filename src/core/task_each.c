@@ -65,6 +65,13 @@ static size_t block_bytes(const struct task *task)
 	return task->flags & TASK_PRIVATE ? sizeof(struct private_task) : sizeof(struct task);
 }
 
+static uint32_t racy_wait(const struct task *task)
+{
+	_Static_assert(offsetof(struct task, wait) % sizeof(uint64_t) == 0,
+		       "the lower half of a word");
+	return (uint32_t)racy_word(&task->wait);
+}
+
 /* id and wait word are the same before and after: it is one task, in one wait or in
  * none, and what belongs to the wait was not written in between. */
 bool weft__task_view(const struct task *task, struct task_view *ret_view)
@@ -79,9 +86,7 @@ bool weft__task_view(const struct task *task, struct task_view *ret_view)
 		ret_view->wait = atomic_load_explicit(&copy->wait, memory_order_relaxed);
 		ret_view->waiting = copy->state >= WAIT_SLEEP && (ret_view->wait & WAIT_WAITING);
 		atomic_thread_fence(memory_order_acquire);
-		if (racy_word(&task->id) == copy->id &&
-		    atomic_load_explicit(&((struct task *)task)->wait, memory_order_relaxed) ==
-			    ret_view->wait)
+		if (racy_word(&task->id) == copy->id && racy_wait(task) == ret_view->wait)
 			return true;
 	}
 	return false;

@@ -42,8 +42,8 @@ struct worker {
 	uint64_t drain_ticket; /* main, waiting in weft_run() for the others to end; or 0 */
 	bool drain_all;        /* ... for the daemons too */
 	int64_t last_look_ns, last_poll_ns;
-	uint32_t now_coarse;   /* coarse_time(), refreshed at every look at the clock */
-	int64_t idle_ask_ns;   /* how long to be idle before weft__observe_idle is asked */
+	uint32_t now_coarse;  /* coarse_time(), refreshed at every look at the clock */
+	int64_t idle_ask_ns;  /* how long to be idle before weft__observe_idle is asked */
 	uint64_t turn_began;  /* switches, when the running task got its turn ... */
 	uint32_t turn_left;   /* ... and its transfers until it must give way: io/wait.h */
 	struct fp_control fp; /* what tasks without WEFT_KEEP_FP run with */

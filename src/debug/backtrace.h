@@ -19,12 +19,11 @@ struct backtrace {
 
 /**
  * weft__backtrace_task - walk a task that does not run
- * @task: its address
  * @view: of it
  *
  * Goes on from the coroutine that the task parked in to whoever resumed that.
  */
-void weft__backtrace_task(struct unwinder *unwinder, const struct task *task,
-			  const struct task_view *view, struct backtrace *ret);
+void weft__backtrace_task(struct unwinder *unwinder, const struct task_view *view,
+			  struct backtrace *ret);
 
 #endif

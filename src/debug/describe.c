@@ -24,12 +24,10 @@ static const char *const texts[DOING_KINDS] = {
 };
 
 static const uint8_t doings[] = {
-	[TASK_NEW] = DOING_NEW,		[TASK_READY] = DOING_READY,
-	[TASK_RUNNING] = DOING_RUN,	[TASK_DEAD] = DOING_DEAD,
-	[WAIT_SLEEP] = DOING_SLEEP,	[WAIT_JOIN] = DOING_JOIN,
-	[WAIT_FD] = DOING_FD,		[WAIT_FDS] = DOING_FDS,
-	[WAIT_OFFLOAD] = DOING_OFFLOAD, [WAIT_OTHER] = DOING_OTHER,
-	[WAIT_OBJECT] = DOING_OBJECT,
+	[TASK_NEW] = DOING_NEW,     [TASK_READY] = DOING_READY,   [TASK_RUNNING] = DOING_RUN,
+	[TASK_DEAD] = DOING_DEAD,   [WAIT_SLEEP] = DOING_SLEEP,   [WAIT_JOIN] = DOING_JOIN,
+	[WAIT_FD] = DOING_FD,       [WAIT_FDS] = DOING_FDS,       [WAIT_OFFLOAD] = DOING_OFFLOAD,
+	[WAIT_OTHER] = DOING_OTHER, [WAIT_OBJECT] = DOING_OBJECT,
 };
 
 enum doing weft__doing(const struct task_view *view)
@@ -123,8 +121,7 @@ static void describe_object(const struct task *task, char buf[WHAT_BYTES])
 	if (held_by)
 		weft__describe_task(held_by, holder);
 	weft__format(buf, WHAT_BYTES, "%s %p%s%s%s%s", noun, (const void *)object,
-		     more[0] ? " " : "", more, held_by ? ", held by " : "",
-		     held_by ? holder : "");
+		     more[0] ? " " : "", more, held_by ? ", held by " : "", held_by ? holder : "");
 }
 
 struct task *weft__waited_for(const struct task_view *view)

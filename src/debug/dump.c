@@ -133,7 +133,7 @@ static bool group_task(struct task *task, void *arg)
 
 	if (!weft__task_view(task, &view))
 		return true;
-	weft__record_backtrace(&dump->recorder, task, &view, &backtrace);
+	weft__record_backtrace(&dump->recorder, &view, &backtrace);
 	weft__group_add(&dump->groups, task, &view, &backtrace,
 			weft__waiting_ns(&view, dump->recorder.now_ns));
 	return true;

@@ -18,7 +18,7 @@ enum { GROUPS_MAX = 1024, GROUP_IDS = 8 };
 struct group {
 	uint64_t key; /* 0: unused */
 	uint64_t count;
-	uint64_t ids[GROUP_IDS];       /* of the first ones */
+	uint64_t ids[GROUP_IDS];         /* of the first ones */
 	int64_t shortest_ns, longest_ns; /* waits; longest_ns < 0: none waits */
 	const struct task *first;
 	struct backtrace backtrace;

@@ -19,8 +19,8 @@ static const struct {
 	const char *name;
 	int sig;
 } signals[] = {
-	{ "QUIT", SIGQUIT }, { "HUP", SIGHUP },	  { "USR1", SIGUSR1 },
-	{ "USR2", SIGUSR2 }, { "PWR", SIGPWR },	  { "WINCH", SIGWINCH },
+	{ "QUIT", SIGQUIT }, { "HUP", SIGHUP },   { "USR1", SIGUSR1 },
+	{ "USR2", SIGUSR2 }, { "PWR", SIGPWR },   { "WINCH", SIGWINCH },
 	{ "INT", SIGINT },   { "TERM", SIGTERM }, { "URG", SIGURG },
 };
 

@@ -20,15 +20,15 @@ static bool has_stack(const struct task_view *view)
 	return doing != DOING_RUN && doing != DOING_NEW && doing != DOING_DEAD;
 }
 
-void weft__record_backtrace(struct recorder *recorder, const struct task *task,
-			    const struct task_view *view, struct backtrace *ret)
+void weft__record_backtrace(struct recorder *recorder, const struct task_view *view,
+			    struct backtrace *ret)
 {
 	*ret = (struct backtrace){ .end = UNWIND_COMPLETE };
 	if (weft__doing(view) == DOING_NEW) {
 		ret->pcs[ret->depth++] = (uintptr_t)view->copy.task.start.fn;
 		ret->end = UNWIND_NEW;
 	} else if (has_stack(view)) {
-		weft__backtrace_task(&recorder->unwinder, task, view, ret);
+		weft__backtrace_task(&recorder->unwinder, view, ret);
 	}
 }
 
@@ -101,7 +101,8 @@ static void put_stack(struct recorder *recorder, const struct task *task,
 		if (weft__stack_find(task, &slot) == STACK_HIT_USABLE)
 			put_used(out, weft__stack_touched(&slot),
 				 weft__stack_class_bytes(slot.class));
-	} else if (weft__shared_place(strand, &recorder->unwinder.shared, &place) && has_stack(view) &&
+	} else if (weft__shared_place(strand, &recorder->unwinder.shared, &place) &&
+		   has_stack(view) &&
 		   weft__stack_find((const void *)(place.high - 1), &slot) == STACK_HIT_USABLE) {
 		/* In a coroutine on another stack its own frames' end is not in the context. */
 		low = (uintptr_t)weft__context_low(&strand->ctx);
@@ -137,7 +138,7 @@ void weft__record_task(struct recorder *recorder, const struct task *task)
 
 	if (!weft__task_view(task, &view))
 		return; /* it has ended */
-	weft__record_backtrace(recorder, task, &view, &backtrace);
+	weft__record_backtrace(recorder, &view, &backtrace);
 	weft__describe_name(&view, name);
 	weft__describe_wait(task, &view, recorder->now_ns, what);
 	waiting_ns = weft__waiting_ns(&view, recorder->now_ns);

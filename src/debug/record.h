@@ -15,8 +15,8 @@ struct recorder {
 };
 
 /** The backtrace of a task that does not run; of one that has not begun, its body. */
-void weft__record_backtrace(struct recorder *recorder, const struct task *task,
-			    const struct task_view *view, struct backtrace *ret);
+void weft__record_backtrace(struct recorder *recorder, const struct task_view *view,
+			    struct backtrace *ret);
 
 void weft__record_task(struct recorder *recorder, const struct task *task);
 void weft__record_group(struct recorder *recorder, const struct group *group);

@@ -86,8 +86,7 @@ static bool find_table(const struct module *module, uint32_t type, struct symbol
 		ret->names = module->file + names->sh_offset;
 		ret->names_bytes = names->sh_size;
 		/* The last byte ends the last name, whatever the others say. */
-		return ret->symbols && ret->names_bytes &&
-		       !ret->names[ret->names_bytes - 1];
+		return ret->symbols && ret->names_bytes && !ret->names[ret->names_bytes - 1];
 	}
 	return false;
 }

@@ -167,6 +167,15 @@ static bool first_frame(struct stack_memory *memory, const weft_context *ctx,
 	return frame->pc != 0;
 }
 
+/* Of makecontext(3)'s first frame nobody says that it is the last; but nothing is above. */
+static bool at_top(const struct stack_memory *memory, const struct unwind_frame *frame)
+{
+	enum { LEAST_FRAME = 64 };
+	uintptr_t sp = frame->regs[UNWIND_SP];
+
+	return memory->high && sp <= memory->high && memory->high - sp < LEAST_FRAME;
+}
+
 unsigned weft__unwind(struct unwinder *unwinder, struct stack_memory *memory,
 		      const weft_context *ctx, uintptr_t *pcs, unsigned max,
 		      enum unwind_end *ret_end)
@@ -185,6 +194,8 @@ unsigned weft__unwind(struct unwinder *unwinder, struct stack_memory *memory,
 		pcs[depth++] = frame.pc;
 		how = step(unwinder, memory, &frame);
 	}
+	if (how == STEP_LOST && at_top(memory, &frame))
+		how = STEP_END;
 	*ret_end = how == STEP_ON ? UNWIND_DEEP : how == STEP_END ? UNWIND_COMPLETE : UNWIND_LOST;
 	return depth;
 }

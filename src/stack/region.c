@@ -24,8 +24,9 @@ struct region {
 };
 
 static struct region_list {
-	_Atomic(struct region *) head; /* newest first; read without the lock by weft__region_each() */
-	uint32_t free;       /* of all */
+	_Atomic(struct region *)
+		head;  /* newest first; read without the lock by weft__region_each() */
+	uint32_t free; /* of all */
 } lists[REGION_KINDS];
 
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
@@ -162,8 +163,7 @@ static no_tsan bool free_now(const struct region *region, uint32_t index)
 
 bool weft__region_each(enum region_kind kind, bool (*fn)(void *page, void *arg), void *arg)
 {
-	const struct region *region =
-		atomic_load_explicit(&lists[kind].head, memory_order_acquire);
+	const struct region *region = atomic_load_explicit(&lists[kind].head, memory_order_acquire);
 
 	for (; region; region = region->next) {
 		uint32_t carved = carved_now(region);

@@ -258,6 +258,7 @@ bool weft__shared_place(const struct strand *strand, struct shared_memo *memo,
 		low = memo->top - head.bytes;
 		saved += sizeof(head);
 	}
-	*ret_place = (struct shared_place){ low, memo->top, saved, copy_is_mapped(memo->top - low) };
+	*ret_place =
+		(struct shared_place){ low, memo->top, saved, copy_is_mapped(memo->top - low) };
 	return low >= memo->low && low < memo->top;
 }

@@ -55,13 +55,6 @@ static void check_deadlock(void (*fn)(void *arg), void *arg, const char *const *
 #define CHECK_DEADLOCK(fn, arg, ...) \
 	check_deadlock((fn), (arg), (const char *const[]){ __VA_ARGS__, NULL })
 
-/* Under an emulator there are threads of the emulator: it is silent there, always. */
-static void need_all_threads_known(void)
-{
-	if (getenv("WEFT_TEST_SLOW") && access("/proc/self/task", R_OK) != 0)
-		SKIP("/proc is needed");
-}
-
 /* --- circles of joins: named at once --------------------------------------------------- */
 
 static void join_in_circle(void *arg)
@@ -125,7 +118,7 @@ TEST(join_cycle, a_deadline_is_a_way_out)
 struct toy {
 	struct waitable waitable;
 	int holder; /* index of tasks[], or -1 */
-	uint64_t ticket;
+	_Atomic uint64_t ticket;
 };
 
 static struct task *holder_of_toy(const struct waitable *object)
@@ -159,13 +152,13 @@ static void hold_and_wait(void *arg)
 
 TEST(deadlock, two_tasks_that_hold_what_the_other_wants)
 {
-	need_all_threads_known();
-	CHECK_DEADLOCK(hold_and_wait, NULL,
-		       "weft: deadlock: 3 tasks wait, and nothing is left that could wake them\n",
-		       "  a circle of 2:\n    task 2 \"a\" (", "unit/deadlock.c:", ") waits for toy 0x",
-		       ", held by task 3 \"b\"\n", ", held by task 2 \"a\"\n",
-		       "  and in no circle:\n    task 1 (\"main\" of worker 1) waits for join of task 2",
-		       "weft: 3 tasks: 1 joining, 2 waiting for an object", "wait_for_toy+0x");
+	CHECK_DEADLOCK(
+		hold_and_wait, NULL,
+		"weft: deadlock: 3 tasks wait, and nothing is left that could wake them\n",
+		"  a circle of 2:\n    task 2 \"a\" (", "unit/deadlock.c:", ") waits for toy 0x",
+		", held by task 3 \"b\"\n", ", held by task 2 \"a\"\n",
+		"  and in no circle:\n    task 1 (\"main\" of worker 1) waits for join of task 2",
+		"weft: 3 tasks: 1 joining, 2 waiting for an object", "wait_for_toy+0x");
 }
 
 static void wait_and_join(void *arg)
@@ -180,7 +173,6 @@ static void wait_and_join(void *arg)
 
 TEST(deadlock, a_waiter_whose_holder_joins_it)
 {
-	need_all_threads_known();
 	CHECK_DEADLOCK(wait_and_join, NULL, "a circle of 2:", "waits for join of task 2 \"a\"",
 		       "held by task 3 \"b\"");
 }
@@ -200,7 +192,6 @@ static void run_waiter(void *arg)
 
 TEST(deadlock, one_task_that_nobody_can_wake)
 {
-	need_all_threads_known();
 	CHECK_DEADLOCK(run_waiter, NULL,
 		       "deadlock: 1 task waits, and nothing is left that could wake it");
 }
@@ -221,7 +212,6 @@ static void run_leaver(void *arg)
 
 TEST(deadlock, a_runtime_that_waits_for_its_tasks)
 {
-	need_all_threads_known();
 	CHECK_DEADLOCK(run_leaver, NULL, "waits for the end of its tasks", "task 2 \"left\"");
 }
 
@@ -243,7 +233,6 @@ static void make_ring_and_wait(void *arg)
 
 TEST(deadlock, a_circle_of_a_hundred)
 {
-	need_all_threads_known();
 	CHECK_DEADLOCK(make_ring_and_wait, NULL, "  a circle of 100:\n");
 }
 
@@ -259,10 +248,10 @@ static void stay_silent(weft_fn *lively, void *arg)
 	exit(3);
 }
 
-#define CHECK_SILENT(fn)                                                                   \
-	do {                                                                               \
-		struct death death = run_to_death((fn), NULL);                             \
-		if (death.code != 3 || death.text[0])                                      \
+#define CHECK_SILENT(fn)                                                                     \
+	do {                                                                                 \
+		struct death death = run_to_death((fn), NULL);                               \
+		if (death.code != 3 || death.text[0])                                        \
 			test_fail_strings(__FILE__, __LINE__, "not silent", "", death.text); \
 	} while (0)
 
@@ -477,7 +466,6 @@ static void two_runtimes(void *arg)
 
 TEST(deadlock, of_two_runtimes)
 {
-	need_all_threads_known();
 	CHECK_DEADLOCK(two_runtimes, NULL, "deadlock: 2 tasks wait", "worker 2: 1 task");
 }
 
@@ -496,6 +484,5 @@ static void after_offload(void *arg)
 
 TEST(deadlock, beside_an_idle_helper)
 {
-	need_all_threads_known();
 	CHECK_DEADLOCK(after_offload, NULL, "deadlock: 1 task waits");
 }

@@ -37,8 +37,11 @@ void *weft__below_caller(void);
 
 /** What weft__context_trail() finds: where the function that parks is. The record itself
  * may be in libc's own secret form. */
-#define TRAIL_HERE() \
-	(weft_context) { stack_pointer(), __builtin_frame_address(0), weft__caller_place() }
+#define TRAIL_HERE()                                                              \
+	(weft_context)                                                            \
+	{                                                                         \
+		stack_pointer(), __builtin_frame_address(0), weft__caller_place() \
+	}
 
 /** Where the caller goes on. */
 void *weft__caller_place(void);
