@@ -40,9 +40,9 @@ static void say(const struct task *task, const char *then, const struct task *ne
 		   then, (unsigned long long)next->id);
 }
 
-coldpath void weft__join_cycle_check(const struct task *self, const struct task *task)
+coldpath void weft__join_cycle_find(const struct task *self, const struct task *task)
 {
-	if (!self || !closes_circle(self, task))
+	if (!closes_circle(self, task))
 		return;
 	weft__warn("a circle of joins can never end:");
 	for (; task != self; task = next_of(task, task_worker(self)))

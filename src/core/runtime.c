@@ -25,6 +25,7 @@ enum { WORKERS_MAX = 65536, IDS_BLOCK = 4096, LOOP_STACK_BYTES = 64 << 10, BUDGE
 /* Slot 0 stays empty: index 0 means "no worker". */
 static _Atomic(struct worker *) workers[WORKERS_MAX];
 static pthread_mutex_t workers_lock = PTHREAD_MUTEX_INITIALIZER;
+_Atomic unsigned weft__worker_high;
 static _Atomic uint64_t ids_dealt = 1;
 
 static pthread_once_t process_once = PTHREAD_ONCE_INIT;
@@ -46,6 +47,8 @@ int weft__worker_register(struct worker *worker)
 		if (atomic_load_explicit(&workers[i], memory_order_relaxed))
 			continue;
 		worker->index = (uint16_t)i;
+		if (i > weft__worker_high)
+			weft__worker_high = i;
 		atomic_store_explicit(&workers[i], worker, memory_order_release);
 		rc = 0;
 		break;

@@ -44,9 +44,16 @@ static always_inline void weft__runtime_task_ended(struct worker *worker)
 /** Ends a task, on its own stack; never returns. */
 void weft__task_exit(struct task *self, int value) __attribute__((noreturn));
 
-/** @self is about to join @task, which joins another one, without end: dies when that
- * leads back to @self. (join_cycle.c) */
-void weft__join_cycle_check(const struct task *self, const struct task *task) __attribute__((cold));
+/** Dies when the joins that begin with @self joining @task lead back to @self. (join_cycle.c) */
+void weft__join_cycle_find(const struct task *self, const struct task *task) __attribute__((cold));
+
+/** @self is about to join @task, without end: can that close a circle? Tasks of other
+ * workers are not looked at, they change meanwhile. */
+static always_inline void weft__join_cycle_check(const struct task *self, const struct task *task)
+{
+	if (task_worker(task) == weft__thread.worker_index && unlikely(task->state == WAIT_JOIN))
+		weft__join_cycle_find(self, task);
+}
 
 /** weft_cancel() by address. */
 void weft__task_cancel(struct task *task);

@@ -379,7 +379,7 @@ int weft_join(weft_task *handle, int64_t deadline_ns, int *ret)
 			return -EAGAIN;
 		if (unlikely(!weft__task_self(&rc)))
 			return rc;
-		if (unlikely(task->state == WAIT_JOIN) && deadline_ns == WEFT_FOREVER)
+		if (deadline_ns == WEFT_FOREVER)
 			weft__join_cycle_check(weft__thread.task, task);
 		rc = join_wait(task, deadline_ns);
 		if (rc < 0)

@@ -11,7 +11,7 @@
 #include <core/worker.h>
 #include <stack/walk.h>
 
-enum { WORKER_INDEXES = 65536, VIEW_TRIES = 4 };
+enum { VIEW_TRIES = 4 };
 
 static uint64_t racy_word(const void *addr)
 {
@@ -41,7 +41,9 @@ static bool visit_block(void *block, void *arg)
 
 static bool mains_each(const struct task_visitor *visitor)
 {
-	for (unsigned i = 1; i < WORKER_INDEXES; i++) {
+	unsigned last = weft__worker_high;
+
+	for (unsigned i = 1; i <= last; i++) {
 		struct worker *worker = weft__worker(i);
 
 		if (worker && racy_word(&worker->main.task.id) &&

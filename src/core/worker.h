@@ -103,6 +103,9 @@ extern poll_ready_fn *weft__on_fd_ready;
  * tasks behind; NULL when it has none. */
 struct worker *weft__worker(unsigned index);
 
+/** No index above this one has ever been given out. */
+extern _Atomic unsigned weft__worker_high;
+
 /** Gives a worker its index. 0, or -EAGAIN when 65,535 threads have one. */
 int weft__worker_register(struct worker *worker);
 void weft__worker_unregister(struct worker *worker);

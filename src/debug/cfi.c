@@ -4,6 +4,7 @@
  */
 #include <debug/bytes.h>
 #include <debug/cfi.h>
+#include <debug/symbols.h>
 
 enum { HDR_SEARCH_TABLE = 0x3b, HDR_MAX_BYTES = 64 << 20, ENTRY_MAX_BYTES = 1 << 20 };
 
@@ -167,6 +168,44 @@ static bool read_description(uintptr_t at, struct description *ret)
 	ret->program = bytes.at;
 	ret->end = bytes.end;
 	return !bytes.bad;
+}
+
+/* Without a table to search: one after the other, from @at to @end. */
+static uintptr_t scan_descriptions(uintptr_t at, uintptr_t end, uintptr_t pc)
+{
+	struct common common = { 0 };
+	uintptr_t common_at = 0, begin, place;
+	struct bytes bytes;
+	uint64_t length, back;
+
+	for (; at < end; at = place + length) {
+		bytes_init(&bytes, at, end);
+		length = weft__bytes_uint(&bytes, 4);
+		place = bytes.at;
+		if (bytes.bad || !length || length > ENTRY_MAX_BYTES)
+			return 0;
+		back = weft__bytes_uint(&bytes, 4);
+		if (!back)
+			continue; /* a CIE */
+		if (place - back != common_at) {
+			common_at = place - back;
+			if (!read_common(common_at, &common))
+				return 0;
+		}
+		begin = weft__bytes_pointer(&bytes, common.pointer_encoding, 0);
+		if (pc - begin < weft__bytes_pointer(&bytes, common.pointer_encoding & 0x0f, 0))
+			return at;
+	}
+	return 0;
+}
+
+static uintptr_t description_of(struct module *module, uintptr_t pc)
+{
+	if (module->frame_hdr)
+		return find_description(module->frame_hdr, pc);
+	if (!module->frames_asked)
+		weft__module_find_frames(module);
+	return scan_descriptions(module->frames, module->frames_end, pc);
 }
 
 /* --- running --------------------------------------------------------------------- */
@@ -365,11 +404,11 @@ static bool run(struct machine *m, uintptr_t program, uintptr_t end)
 	return !m->bytes.bad;
 }
 
-void weft__cfi_find(const struct module *module, struct cfi_scratch *scratch, struct cfi_row *row)
+void weft__cfi_find(struct module *module, struct cfi_scratch *scratch, struct cfi_row *row)
 {
 	struct description description;
 	struct machine m = { .rules = &row->rules, .scratch = scratch, .pc = row->pc };
-	uintptr_t at = module->frame_hdr ? find_description(module->frame_hdr, row->pc) : 0;
+	uintptr_t at = description_of(module, row->pc);
 
 	row->known = false;
 	row->rules = (struct cfi_rules){ 0 };

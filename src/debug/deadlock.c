@@ -27,7 +27,7 @@
 #include <debug/describe.h>
 #include <weft/debug.h>
 
-enum { WORKERS_MAX = 65536, CHAIN_MAX = 256, CIRCLES_SHOWN = 16, OTHERS_SHOWN = 32 };
+enum { CHAIN_MAX = 256, CIRCLES_SHOWN = 16, OTHERS_SHOWN = 32 };
 
 /* A foreign thread may end without a word; and a walk may cost so much of the time. */
 #define FOREIGN_ASK_NS INT64_C(10000000000)
@@ -56,7 +56,9 @@ static bool all_threads_known(void)
 
 static no_tsan bool any_timer(void)
 {
-	for (unsigned i = 1; i < WORKERS_MAX; i++) {
+	unsigned last = weft__worker_high;
+
+	for (unsigned i = 1; i <= last; i++) {
 		const struct worker *worker = weft__worker(i);
 
 		if (worker && *(const volatile uint64_t *)&worker->wheel.armed)

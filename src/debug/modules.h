@@ -17,7 +17,8 @@ struct module {
 	/* symbols.c: the file, once it was needed */
 	const char *file;
 	size_t file_bytes;
-	bool asked;
+	bool asked, frames_asked;
+	uintptr_t frames, frames_end; /* of .eh_frame, where there is no frame_hdr */
 	char path[MODULE_PATH_BYTES];
 };
 

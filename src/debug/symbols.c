@@ -141,3 +141,31 @@ size_t weft__symbol_text(struct modules *modules, char *buf, size_t size, uintpt
 	return weft__format(buf, size, "%s+0x%zx (%s)", name, offset + (addr - at),
 			    weft__module_name(module));
 }
+
+/* --- .eh_frame --------------------------------------------------------------------- */
+
+void weft__module_find_frames(struct module *module)
+{
+	const ElfW(Ehdr) * header;
+	const ElfW(Shdr) * section, *names;
+	unsigned count = 0;
+
+	module->frames_asked = true;
+	if (!module->asked)
+		map_file(module);
+	section = sections(module, &count);
+	header = (const void *)module->file;
+	if (!section || header->e_shstrndx >= count)
+		return;
+	names = &section[header->e_shstrndx];
+	for (unsigned i = 0; i < count; i++) {
+		uint64_t name = names->sh_offset + section[i].sh_name;
+
+		if (name > module->file_bytes || module->file_bytes - name < sizeof(".eh_frame") ||
+		    memcmp(module->file + name, ".eh_frame", sizeof(".eh_frame")) != 0)
+			continue;
+		module->frames = module->base + section[i].sh_addr;
+		module->frames_end = module->frames + section[i].sh_size;
+		return;
+	}
+}

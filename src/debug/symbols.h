@@ -19,4 +19,8 @@
 size_t weft__symbol_text(struct modules *modules, char *buf, size_t size, uintptr_t addr,
 			 bool exact);
 
+/** Finds .eh_frame by the file's section headers: frames and frames_end, or 0. Static
+ * programs that are not position-independent have no other way to it. */
+void weft__module_find_frames(struct module *module);
+
 #endif

@@ -61,7 +61,7 @@ bool weft__stack_memory_read(struct stack_memory *memory, void *dst, uintptr_t a
 static const struct cfi_row *row_of(struct unwinder *unwinder, uintptr_t pc)
 {
 	struct cfi_row *row = &unwinder->rows[(pc * UINT64_C(0x9e3779b97f4a7c15)) >> 55];
-	const struct module *module;
+	struct module *module;
 
 	if (row->pc == pc)
 		return row;

@@ -155,6 +155,22 @@ TEST(unwind, a_private_stack)
 		check_chain(tasks[i]);
 }
 
+/* As in a static program, which has no table to search. */
+TEST(unwind, without_a_search_table)
+{
+	weft_task *task;
+	struct module *program;
+
+	init();
+	program = weft__module_of(&unwinder->modules, (uintptr_t)init);
+	CHECK(program && program->frame_hdr);
+	program->frame_hdr = 0;
+	CHECK_EQ(weft_spawn(&task, NULL, chain_outer, (void *)1), 0);
+	weft_task_yield();
+	check_chain(task);
+	CHECK(program->frames < program->frames_end);
+}
+
 TEST(unwind, shared_stacks_resident_and_saved)
 {
 	weft_attr attr = { 0 };
