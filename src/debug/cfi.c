@@ -177,6 +177,7 @@ static uintptr_t scan_descriptions(uintptr_t at, uintptr_t end, uintptr_t pc)
 	uintptr_t common_at = 0, begin, place;
 	struct bytes bytes;
 	uint64_t length, back;
+	bool readable = false;
 
 	for (; at < end; at = place + length) {
 		bytes_init(&bytes, at, end);
@@ -189,9 +190,10 @@ static uintptr_t scan_descriptions(uintptr_t at, uintptr_t end, uintptr_t pc)
 			continue; /* a CIE */
 		if (place - back != common_at) {
 			common_at = place - back;
-			if (!read_common(common_at, &common))
-				return 0;
+			readable = read_common(common_at, &common);
 		}
+		if (!readable)
+			continue;
 		begin = weft__bytes_pointer(&bytes, common.pointer_encoding, 0);
 		if (pc - begin < weft__bytes_pointer(&bytes, common.pointer_encoding & 0x0f, 0))
 			return at;
