@@ -29,8 +29,8 @@
 
 enum { CHAIN_MAX = 256, CIRCLES_SHOWN = 16, OTHERS_SHOWN = 32 };
 
-/* A foreign thread may end without a word; and a walk may cost so much of the time. */
-#define FOREIGN_ASK_NS INT64_C(10000000000)
+/* Another thread may end without a word; and a walk may cost so much of the time. */
+#define OTHERS_ASK_NS INT64_C(10000000000)
 enum { WALK_SHARE = 100 };
 
 static _Atomic bool enabled;
@@ -255,8 +255,8 @@ bool weft__deadlock_check(void)
 	die(second.waiting);
 }
 
-/* A worker that has nothing to do asks. Whoever makes the difference, a task that runs, a
- * timer, asks when it has become idle itself; only foreign threads do not. */
+/* A worker that has nothing to do asks. In a process of one thread whatever makes a
+ * difference, an event or a timer, will make it run first; other threads may end. */
 static int64_t observe(void)
 {
 	static _Atomic int64_t not_before_ns; /* relaxed: to be early once is no harm */
@@ -267,13 +267,11 @@ static int64_t observe(void)
 		return INT64_MAX;
 	if (wait_ns > 0)
 		return wait_ns;
-	if (!all_threads_known())
-		return FOREIGN_ASK_NS;
 	weft__deadlock_check();
 	atomic_store_explicit(&not_before_ns,
 			      began_ns + (weft__now() - began_ns) * (WALK_SHARE + 1),
 			      memory_order_relaxed);
-	return INT64_MAX;
+	return count_threads() == 1 ? INT64_MAX : OTHERS_ASK_NS;
 }
 
 int weft_deadlock_detect(int on)

@@ -13,6 +13,7 @@
 #include <sys/mman.h>
 #include <unistd.h>
 
+#include <base/fault.h>
 #include <base/log.h>
 #include <core/park.h>
 #include <core/waitable.h>
@@ -337,6 +338,49 @@ TEST(dump, of_nothing)
 {
 	CHECK_STR(dump(), "weft: 0 tasks\n\n");
 	CHECK_EQ(weft_dump(-1), -EBADF);
+}
+
+TEST(dump, without_memory)
+{
+	weft__fault_fail(1);
+	CHECK_EQ(weft_dump(-1), -ENOMEM);
+	CHECK(weft__fault_fired());
+}
+
+static char drained[1 << 16];
+static size_t drained_bytes;
+
+static void *drain_slowly(void *arg)
+{
+	ssize_t got;
+
+	while ((got = read(*(int *)arg, drained + drained_bytes, 512)) > 0) {
+		drained_bytes += (size_t)got;
+		usleep(100);
+	}
+	return NULL;
+}
+
+/* A pipe that is full again and again, and does not block. */
+TEST(dump, to_a_slow_reader)
+{
+	pthread_t thread;
+	int fds[2];
+
+	CHECK_EQ(pipe(fds), 0);
+	CHECK_EQ(fcntl(fds[1], F_SETFL, O_NONBLOCK), 0);
+	CHECK_GE(fcntl(fds[1], F_SETPIPE_SZ, 4096), 4096);
+	for (int i = 0; i < 90; i++)
+		spawn(NULL, NULL, sleep_for_ever, NULL);
+	weft_task_yield();
+	CHECK_EQ(pthread_create(&thread, NULL, drain_slowly, &fds[0]), 0);
+	CHECK_EQ(weft_dump(fds[1]), 0);
+	close(fds[1]);
+	CHECK_EQ(pthread_join(thread, NULL), 0);
+	CHECK_GT(drained_bytes, 8192);
+	check_has(drained, 0, "weft: 91 tasks");
+	check_has(drained, 91, "sleep_for_ever+0x");
+	CHECK(strcmp(drained + drained_bytes - 2, "\n\n") == 0);
 }
 
 static void *run_runtime(void *arg)
