@@ -366,6 +366,33 @@ static void with_other_runtime(void *arg)
 	stay_silent(wait_for_toy, &toys[1]);
 }
 
+static int wait_timed(void *arg)
+{
+	struct task *self = weft__task_self(NULL);
+	struct toy *toy = arg;
+
+	toy->ticket = weft__park_begin(self);
+	self->waiter.object = &toy->waitable;
+	CHECK_EQ(weft__park(self, WAIT_OBJECT, weft_in_ns(long_enough())), -ETIMEDOUT);
+	exit(3);
+}
+
+static void *run_timed(void *arg)
+{
+	weft_run(1, wait_timed, arg, NULL);
+	return NULL;
+}
+
+static void with_timer_elsewhere(void *arg)
+{
+	pthread_t thread;
+
+	(void)arg;
+	toys[1].holder = -1;
+	CHECK_EQ(pthread_create(&thread, NULL, run_timed, &toys[1]), 0);
+	wait_alone(NULL);
+}
+
 static void on_alarm(int sig)
 {
 	(void)sig;
@@ -408,6 +435,11 @@ static void switched_off_by_call(void *arg)
 TEST(deadlock, silent_while_a_timer_is_armed)
 {
 	CHECK_SILENT(with_timer);
+}
+
+TEST(deadlock, silent_while_another_worker_has_a_timer)
+{
+	CHECK_SILENT(with_timer_elsewhere);
 }
 
 TEST(deadlock, silent_while_a_descriptor_is_awaited)

@@ -116,14 +116,14 @@ static noclone int chain_middle(int deep)
 	return result + 1;
 }
 
-/* A frame whose size is known at run time only, above one that is aligned. */
+/* A frame whose size is known at run time only, of aligned locals. */
 static noclone int chain_sized(size_t bytes)
 {
 	volatile char *room = __builtin_alloca(bytes);
 	_Alignas(64) volatile char aligned[64];
 
 	room[bytes - 1] = aligned[0] = 1;
-	sink = chain_middle(2);
+	sink = chain_middle((int)(bytes / 200));
 	return room[bytes - 1] + aligned[0];
 }
 
@@ -133,13 +133,22 @@ static int chain_outer(void *arg)
 	return 0;
 }
 
-static void check_chain(const weft_task *task)
+/* Each task of a test is another number of calls deep. */
+static int spawn_chain(weft_task **ret_task, const weft_attr *attr, int number)
+{
+	return weft_spawn(ret_task, attr, chain_outer, (void *)(intptr_t)(number * 200 + 1));
+}
+
+static void check_chain(const weft_task *task, int number)
 {
 	struct backtrace bt = walk(task);
+	int middles = 0;
 
-	CHECK_NAMES(&bt, "*", "chain_inner", "chain_middle", "chain_middle", "chain_middle",
-		    "chain_sized", "chain_outer");
+	CHECK_NAMES(&bt, "*", "chain_inner", "chain_middle", "*", "chain_sized", "chain_outer");
 	CHECK_ENDS(&bt);
+	for (unsigned i = 0; i < bt.depth; i++)
+		middles += in_function(bt.pcs[i], "chain_middle");
+	CHECK_EQ(middles, number + 1);
 }
 
 TEST(unwind, a_private_stack)
@@ -148,11 +157,10 @@ TEST(unwind, a_private_stack)
 
 	init();
 	for (int i = 0; i < 20; i++)
-		CHECK_EQ(weft_spawn(&tasks[i], NULL, chain_outer, (void *)(intptr_t)(i * 200 + 1)),
-			 0);
+		CHECK_EQ(spawn_chain(&tasks[i], NULL, i), 0);
 	weft_task_yield();
 	for (int i = 0; i < 20; i++)
-		check_chain(tasks[i]);
+		check_chain(tasks[i], i);
 }
 
 /* As in a static program, which has no table to search. */
@@ -167,7 +175,7 @@ TEST(unwind, without_a_search_table)
 	program->frame_hdr = 0;
 	CHECK_EQ(weft_spawn(&task, NULL, chain_outer, (void *)1), 0);
 	weft_task_yield();
-	check_chain(task);
+	check_chain(task, 0);
 	CHECK(program->frames < program->frames_end);
 }
 
@@ -180,12 +188,11 @@ TEST(unwind, shared_stacks_resident_and_saved)
 	init();
 	CHECK_EQ(weft_stack_group_new(&attr.shared, 2, 0), 0);
 	for (int i = 0; i < 20; i++)
-		CHECK_EQ(weft_spawn(&tasks[i], &attr, chain_outer, (void *)(intptr_t)(i * 200 + 1)),
-			 0);
+		CHECK_EQ(spawn_chain(&tasks[i], &attr, i), 0);
 	weft_task_yield();
 	for (int i = 0; i < 20; i++) {
 		saved += task_at(tasks[i])->strand.saved != NULL;
-		check_chain(tasks[i]);
+		check_chain(tasks[i], i);
 	}
 	CHECK_EQ(saved, 18);
 }

@@ -9,6 +9,7 @@
 
 #include <core/coroutine.h>
 #include <core/task_each.h>
+#include <stack/walk.h>
 #include <weft/coroutine.h>
 #include <weft/task.h>
 
@@ -92,6 +93,7 @@ static void check_tasks(const weft_attr *attr)
 		CHECK_EQ(weft_join(tasks[i], WEFT_FOREVER, NULL), 0);
 	}
 	CHECK_EQ(look(NULL).tasks, SOME / 2 + 1);
+	CHECK_EQ(look(NULL).coroutines, 0);
 }
 
 TEST(walk, tasks_on_private_stacks)
@@ -176,7 +178,22 @@ TEST(walk, a_visitor_may_have_had_enough)
 	CHECK_EQ(count, 3);
 }
 
-/* What was resident once and is cold again is not touched. */
+static bool count_block(void *block, void *arg)
+{
+	(void)block;
+	++*(int *)arg;
+	return true;
+}
+
+static int count_slots(void)
+{
+	int count = 0;
+
+	CHECK(weft__slot_each(count_block, &count));
+	return count;
+}
+
+/* What was resident once and is cold again is not shown, so that nobody touches it. */
 TEST(walk, cold_slots_stay_cold)
 {
 	enum { MANY = 4000 };
@@ -185,9 +202,10 @@ TEST(walk, cold_slots_stay_cold)
 
 	for (int i = 0; i < MANY; i++)
 		CHECK_EQ(weft_spawn(&tasks[i], NULL, end_at_once, NULL), 0);
+	CHECK_GE(count_slots(), MANY);
 	for (int i = 0; i < MANY; i++)
 		CHECK_EQ(weft_join(tasks[i], WEFT_FOREVER, NULL), 0);
-	look(NULL);
+	CHECK_LT(count_slots(), MANY / 4);
 	proc_rss_kb();
 	before = proc_rss_kb();
 	CHECK_EQ(look(NULL).tasks, 1);
