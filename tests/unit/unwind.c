@@ -122,7 +122,9 @@ static noclone int chain_sized(size_t bytes)
 	volatile char *room = __builtin_alloca(bytes);
 	_Alignas(64) volatile char aligned[64];
 
-	room[bytes - 1] = aligned[0] = 1;
+	/* What other tasks have left on a shared stack is overwritten. */
+	memset((char *)room, 1, bytes);
+	aligned[0] = 1;
 	sink = chain_middle((int)(bytes / 200));
 	return room[bytes - 1] + aligned[0];
 }
