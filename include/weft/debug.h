@@ -18,6 +18,52 @@ WEFT_BEGIN_DECLS
  */
 WEFT_API int64_t weft_stack_used(weft_task *task);
 
+/**
+ * weft_dump - write what every task of the process is doing, for people to read
+ * @fd: where to
+ *
+ * A line of counts, one a worker, and then each task: id, name, what it does or waits
+ * for, for how long, its worker, where it was spawned, its stack, and, of one that does not
+ * run, the calls it is in. Of more than 100 tasks those that do the same are put
+ * together and counted, the most frequent first.
+ *
+ * Nobody is stopped: a task that goes on meanwhile may be shown as it was, as it is,
+ * or as having gone on. Memory that is needed for the time is mapped, not allocated.
+ * Functions get their names from the files of the program and its libraries.
+ *
+ * Not a cancellation point; a full pipe keeps the thread. Any thread, inside of tasks or
+ * outside, and any number at once. From a signal handler too, with 16 KiB of stack:
+ * it takes no lock but the loader's (dl_iterate_phdr), for a moment.
+ *
+ * With WEFT_DUMP_SIGNAL in the environment (SIGQUIT, QUIT, 3 ...) the first runtime of
+ * the process installs a handler of that signal which dumps to standard error.
+ *
+ * Return: 0, -ENOMEM, or what write(2) failed with.
+ */
+WEFT_API int weft_dump(int fd);
+
+/** The status of a process that weft ended because of a deadlock. */
+#define WEFT_DEADLOCK_STATUS 86
+
+/**
+ * weft_deadlock_detect - whether a deadlock ends the process
+ * @on: 1 (the default, unless WEFT_DEADLOCK=off stands in the environment) or 0
+ *
+ * When nothing can ever run again - every task waits for another one, or for an object
+ * that only a task can release - the process says so on standard error: who waits for what
+ * and whom, circles first, then a dump. Then it ends by _exit(WEFT_DEADLOCK_STATUS):
+ * buffers of stdio are lost and atexit(3) is not heeded.
+ *
+ * It stays silent while anything might still happen: a task waits for a descriptor, a
+ * timer, or a helper thread, or sleeps without end; or the process has a thread that weft
+ * does not know, which might act. A task counts as waiting when it is parked,
+ * so a call that blocks its thread is never taken for a deadlock. Looked for when a worker has
+ * been idle for 20 ms.
+ *
+ * Any thread. Return: what it was before.
+ */
+WEFT_API int weft_deadlock_detect(int on);
+
 /** Counters of a runtime since it began, or of one of its workers. */
 typedef struct weft_stats_data {
 	uint64_t spawned;       /* tasks made */

@@ -13,6 +13,7 @@ enum { WORKERS_MAX = OWNER_NONE };
 
 /* Slot 0 stays empty: index 0 means "no worker". */
 static _Atomic(struct worker *) workers[WORKERS_MAX];
+_Atomic unsigned weft__worker_high;
 static pthread_mutex_t workers_lock = PTHREAD_MUTEX_INITIALIZER;
 struct worker *weft__worker(unsigned index)
 {
@@ -29,6 +30,8 @@ int weft__worker_register(struct worker *worker)
 		if (atomic_load_explicit(&workers[i], memory_order_relaxed))
 			continue;
 		worker->index = (uint16_t)i;
+		if (i > weft__worker_high)
+			weft__worker_high = i;
 		atomic_store_explicit(&workers[i], worker, memory_order_release);
 		rc = 0;
 		break;

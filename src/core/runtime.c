@@ -14,6 +14,7 @@
 
 #include <base/clock.h>
 #include <base/log.h>
+#include <base/observe.h>
 #include <base/rng.h>
 #include <core/cxx.h>
 #include <core/leave.h>
@@ -46,6 +47,7 @@ void weft__runtime_leave(struct worker *worker)
 		weft__thread.worker_index = 0;
 		weft__thread.task = NULL;
 	}
+	observe_thread(-1);
 	weft__worker_end_wakes(worker);
 	weft__poller_fini(&worker->poller);
 	if (worker->loop_slot.top)
@@ -80,6 +82,7 @@ static void process_init(void)
 	weft__fork_init();
 	key_made = pthread_key_create(&thread_end_key, thread_end) == 0;
 	weft__leave_init();
+	weft__debug_init();
 }
 
 /* The thread's own task. In a worker without one, an identity for whoever looks. */
@@ -107,7 +110,7 @@ static void init_clockwork(struct worker *worker, struct runtime *runtime)
 	list_init(&worker->own_daemons.list);
 	worker->budget = worker->budget_full = BUDGET_START;
 	atomic_store_explicit(&worker->last_look_ns, now_ns, memory_order_relaxed);
-	worker->now_coarse = (uint32_t)(now_ns >> NOW_COARSE_SHIFT);
+	worker->now_coarse = coarse_time(now_ns);
 	weft__wheel_init(&worker->wheel, now_ns);
 	weft__wheel_init(&worker->movers.wheel, now_ns);
 	worker->spin_ns = SPIN_START_NS;
@@ -212,6 +215,7 @@ coldpath int weft__runtime_enter(struct worker **ret_worker, struct runtime *run
 	weft__thread.worker = worker;
 	weft__thread.worker_index = worker->index;
 	weft__thread.task = main_runs ? &worker->main.task : NULL;
+	observe_thread(1);
 	errno = saved_errno;
 	*ret_worker = worker;
 	return 0;

@@ -87,6 +87,17 @@ static inline int64_t worker_alive(const struct worker *worker)
 /** Ends a task, on its own stack; never returns. */
 void weft__task_exit(struct task *self, int value) __attribute__((noreturn));
 
+/** Dies when the joins that begin with @self joining @task lead back to @self. (join_cycle.c) */
+void weft__join_cycle_find(const struct task *self, const struct task *task) __attribute__((cold));
+
+/** @self is about to join @task, without end: can that close a circle? Tasks of other
+ * workers are not looked at, they change meanwhile. */
+static always_inline void weft__join_cycle_check(const struct task *self, const struct task *task)
+{
+	if (task_worker(task) == weft__thread.worker_index && unlikely(task->state == WAIT_JOIN))
+		weft__join_cycle_find(self, task);
+}
+
 /** weft_cancel() by address. */
 void weft__task_cancel(struct task *task);
 
@@ -95,6 +106,9 @@ void weft__task_cancel(struct task *task);
 /** The worker of an index (task_worker()), also after its thread has ended and left
  * tasks behind; NULL when it has none. */
 struct worker *weft__worker(unsigned index);
+
+/** No index above this one has ever been given out. */
+extern _Atomic unsigned weft__worker_high;
 
 /** Gives a worker its index. 0, or -EAGAIN when 65,534 threads have one. */
 int weft__worker_register(struct worker *worker);

@@ -400,7 +400,7 @@ static int join_wait(struct task *task, int64_t deadline_ns)
 	if (unlikely(!word))
 		return -ECANCELED;
 	ticket = ticket_of(self, word);
-	self->waiter.object = task;
+	self->waiter.object = join_object(task, deadline_ns != WEFT_FOREVER);
 	if (unlikely(!joiner_change(task, JOINER_NONE, ticket))) {
 		/* It has just ended, or another one joins it. Settled before
 		 * the abort, which may let that other one run. */
@@ -444,6 +444,8 @@ int weft_join(weft_task *handle, int64_t deadline_ns, int *ret)
 			return -EAGAIN;
 		if (unlikely(!weft__task_self(&rc)))
 			return rc;
+		if (deadline_ns == WEFT_FOREVER)
+			weft__join_cycle_check(weft__thread.task, task);
 		rc = join_wait(task, deadline_ns);
 		if (rc < 0)
 			return rc;

@@ -12,6 +12,7 @@
 
 #include <base/clock.h>
 #include <base/log.h>
+#include <base/observe.h>
 #include <core/leave.h>
 #include <core/runtime.h>
 #include <core/wake.h>
@@ -58,7 +59,7 @@ static inline void set_last_look(struct worker *worker, int64_t now_ns)
 static void fire_all(struct worker *worker, int64_t now_ns)
 {
 	worker->stacks = weft__thread.stacks;
-	worker_note_time(worker, now_ns);
+	worker->now_coarse = coarse_time(now_ns);
 	if (worker->wheel.armed)
 		fire_timers(worker, now_ns);
 	if (worker->runtime)
@@ -112,7 +113,7 @@ static void look_around(struct worker *worker)
 	int64_t budget = worker->budget_full;
 
 	weft__inbox_drain(worker);
-	worker_note_time(worker, now_ns);
+	worker->now_coarse = coarse_time(now_ns);
 	if (!last_ns) {
 		set_last_look(worker, now_ns);
 		worker->last_poll_ns = now_ns;
@@ -165,10 +166,32 @@ static int64_t sleep_timeout(struct worker *worker, int64_t now_ns)
 	return next_ns > now_ns ? next_ns - now_ns : 0;
 }
 
+/* Somebody wants to know that we are idle (base/observe.h), and not only after the next
+ * time that something has run. */
+static bool idle_is_observed(struct worker *worker)
+{
+	if (!worker->idle_ask_ns)
+		worker->idle_ask_ns = OBSERVE_IDLE_NS;
+	return weft__observe_idle && worker->idle_ask_ns != INT64_MAX && !worker->wheel.armed &&
+	       !atomic_load_explicit(&worker->movers.armed, memory_order_relaxed);
+}
+
+/* After a look at the poller. */
+static void observe_idle(struct worker *worker, bool observed)
+{
+	int64_t (*observe)(void) = weft__observe_idle;
+
+	if (worker->queue.head || atomic_load_explicit(&worker->inbox, memory_order_relaxed))
+		worker->idle_ask_ns = OBSERVE_IDLE_NS;
+	else if (observed && observe)
+		worker->idle_ask_ns = observe();
+}
+
 /* Nothing is ready: wait for a descriptor, a timer or another thread. */
 static void wait_for_work(struct worker *worker)
 {
 	int64_t now_ns = weft__now(), timeout_ns;
+	bool observed;
 	int events;
 
 	weft__inbox_drain(worker);
@@ -176,12 +199,16 @@ static void wait_for_work(struct worker *worker)
 		exit(0);
 	fire_all(worker, now_ns);
 	timeout_ns = sleep_timeout(worker, now_ns);
+	observed = timeout_ns != 0 && idle_is_observed(worker);
+	if (observed && (timeout_ns < 0 || timeout_ns > worker->idle_ask_ns))
+		timeout_ns = worker->idle_ask_ns;
 	if (timeout_ns != 0 && !weft__worker_announce_sleep(worker))
 		return;
 	if (timeout_ns != 0 && worker->runtime)
 		timeout_ns = weft__share_before_sleep(worker, timeout_ns);
 	events = weft__worker_poll(worker, timeout_ns);
 	atomic_store_explicit(&worker->sleeping, 0, memory_order_relaxed);
+	observe_idle(worker, observed && timeout_ns != 0);
 	worker->budget = worker->budget_full;
 	worker->slices = 0;
 	if (timeout_ns) {
@@ -189,7 +216,7 @@ static void wait_for_work(struct worker *worker)
 		worker->sleeps++;
 		worker->spurious += !events && !worker->queue.head;
 	}
-	worker_note_time(worker, now_ns);
+	worker->now_coarse = coarse_time(now_ns);
 	set_last_look(worker, now_ns);
 	worker->last_poll_ns = now_ns;
 	if (worker->runtime)

@@ -62,12 +62,13 @@ struct worker {
 	bool spinning;         /* counted in runtime->idle, by whoever woke us */
 	bool orphan;           /* in the child of a fork: main is not there (fork.c) */
 	bool saw_work;         /* the last look before a sleep found work for anybody */
-	uint32_t now_coarse;   /* the time of the last look at a clock, >> NOW_COARSE_SHIFT */
+	uint32_t now_coarse;   /* coarse_time() of the last look at a clock */
 	uint32_t slices;       /* M:N: budgets left until the next look around */
 	uint64_t drain_ticket; /* main, waiting in weft_run() for the others to end; or 0 */
 	struct task *pending;  /* to be entered by the loop: its shared stack changes hands */
 	int64_t last_poll_ns;
 	_Atomic int64_t last_look_ns; /* 0: not known. Lookouts read it */
+	int64_t idle_ask_ns;          /* how long to be idle before weft__observe_idle is asked */
 	uint64_t turn_began;          /* switches, when the running task got its turn ... */
 	uint32_t turn_left;           /* ... and its transfers until it must give way: io/wait.h */
 	struct fp_control fp;         /* what tasks without WEFT_KEEP_FP run with */
@@ -109,16 +110,18 @@ struct worker {
 	_Atomic uint32_t wakers;
 };
 
-/* now_coarse, and since when a task waits, in units of 1.05 ms: 32 bits of them last
- * for 52 days. */
-enum { NOW_COARSE_SHIFT = 20 };
-
 /** One more, by the only thread that writes it. Release pairs with count_of() in
  * runtime.c: who sees it sees all that its tasks counted before. */
 static always_inline void count_one(_Atomic uint64_t *count)
 {
 	atomic_store_explicit(count, atomic_load_explicit(count, memory_order_relaxed) + 1,
 			      memory_order_release);
+}
+
+/** The clock in units of 1.05 ms, cut to 32 bits: how long a wait lasts, for dumps. */
+static always_inline uint32_t coarse_time(int64_t now_ns)
+{
+	return (uint32_t)((uint64_t)now_ns >> 20);
 }
 
 /** Makes a runnable task run later; owner only. */
@@ -164,12 +167,6 @@ static inline void worker_look_soon(struct worker *worker)
 {
 	worker->budget = 1;
 	worker->slices = 0;
-}
-
-/** The worker has looked at a clock. */
-static inline void worker_note_time(struct worker *worker, int64_t now_ns)
-{
-	worker->now_coarse = (uint32_t)(now_ns >> NOW_COARSE_SHIFT);
 }
 
 /** Hands a claimed task to its own worker, which is not the calling thread's, or

@@ -255,6 +255,14 @@ struct stack_chunk *weft__arena_chunk(unsigned class, const void *addr)
 	return chunk;
 }
 
+const struct stack_chunk *weft__arena_nth(unsigned index)
+{
+	/* acquire pairs with the release in add_chunk() */
+	unsigned n = atomic_load_explicit(&chunk_count, memory_order_acquire);
+
+	return index < n ? chunks[index] : NULL;
+}
+
 enum stack_hit weft__stack_find(const void *addr, struct stack_slot *ret_slot)
 {
 	struct stack_chunk *chunk = find_chunk(addr);

@@ -65,6 +65,9 @@ void *weft__region_take(enum region_kind kind);
 /** Its memory goes back to the system; its address stays ours. */
 void weft__region_give(enum region_kind kind, void *page);
 
+/** Shows every page that is in use, without the lock (see walk.h). False: @fn had enough. */
+bool weft__region_each(enum region_kind kind, bool (*fn)(void *page, void *arg), void *arg);
+
 static inline void *weft__region_page(const void *addr)
 {
 	return (void *)((uintptr_t)addr & ~(uintptr_t)(REGION_PAGE_BYTES - 1));
