@@ -8,7 +8,8 @@
  * L2 Tasks of other workers go on while we look: A may be seen parked, then be woken by
  *    B, which is seen parked after that. So we look twice. When no wait has ended or
  *    begun in between, all of them were parked at the same moment, between the two
- *    looks; and what is parked cannot wake anything.
+ *    looks; and what is parked cannot wake anything. Nor can a worker that sleeps: all
+ *    others must, and one that asks at the same moment is asked again.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -31,6 +32,7 @@ enum { CHAIN_MAX = 256, CIRCLES_SHOWN = 16, OTHERS_SHOWN = 32 };
 
 /* Another thread may end without a word; and a walk may cost so much of the time. */
 #define OTHERS_ASK_NS INT64_C(10000000000)
+#define AWAKE_ASK_NS  INT64_C(1000000000)
 enum { WALK_SHARE = 100 };
 
 static _Atomic bool enabled;
@@ -233,6 +235,21 @@ static void __attribute__((noreturn)) die(uint64_t waiting)
 		weft__syscall(SYS_sched_yield, 0);
 }
 
+/* Of the others, that is: a worker that is on its way to sleep may be about to wake
+ * somebody, and has not said so yet. */
+static bool others_asleep(void)
+{
+	unsigned last = weft__worker_high;
+
+	for (unsigned i = 1; i <= last; i++) {
+		struct worker *worker = weft__worker(i);
+
+		if (worker && worker != weft__thread.worker && !atomic_load(&worker->sleeping))
+			return false;
+	}
+	return true;
+}
+
 /* --- asking ------------------------------------------------------------------------ */
 
 bool weft__deadlock_check(void)
@@ -240,7 +257,7 @@ bool weft__deadlock_check(void)
 	struct census first, second;
 
 	if (!atomic_load_explicit(&enabled, memory_order_relaxed) || !all_threads_known() ||
-	    any_timer())
+	    any_timer() || !others_asleep())
 		return false;
 	first = take_census();
 	if (first.lively || !first.waiting)
@@ -250,9 +267,18 @@ bool weft__deadlock_check(void)
 		return false;
 	/* A thread that came and went has not been here: none of ours makes any while all
 	 * are parked. */
-	if (!all_threads_known() || any_timer())
+	if (!all_threads_known() || any_timer() || !others_asleep())
 		return false;
 	die(second.waiting);
+}
+
+/* Others are awake: busy, or asking like us. Soon at first, and not in step with them. */
+static int64_t ask_again(void)
+{
+	const struct worker *worker = weft__thread.worker;
+	int64_t next_ns = worker->idle_ask_ns * 2 + worker->index % 8 * (OBSERVE_IDLE_NS / 8);
+
+	return next_ns < AWAKE_ASK_NS ? next_ns : AWAKE_ASK_NS;
 }
 
 /* A worker that has nothing to do asks. In a process of one thread whatever makes a
@@ -267,6 +293,8 @@ static int64_t observe(void)
 		return INT64_MAX;
 	if (wait_ns > 0)
 		return wait_ns;
+	if (!others_asleep())
+		return ask_again();
 	weft__deadlock_check();
 	atomic_store_explicit(&not_before_ns,
 			      began_ns + (weft__now() - began_ns) * (WALK_SHARE + 1),
