@@ -411,21 +411,10 @@ int weft_cancel(weft_task *handle)
 	return 0;
 }
 
-/* acq_rel: pairs with the task's own compare-and-swap in begin(): either it sees
- * CANCELED and does not wait, or we see WAITING and end the wait. */
 void weft__task_cancel(struct task *task)
 {
-	uint32_t word = atomic_fetch_or_explicit(&task->wait, WAIT_CANCELED, memory_order_acq_rel) |
-			WAIT_CANCELED;
-
-	while ((word & WAIT_WAITING) && !(word & WAIT_SHIELD)) {
-		if (atomic_compare_exchange_weak_explicit(
-			    &task->wait, &word, word & ~(uint32_t)WAIT_WAITING,
-			    memory_order_acq_rel, memory_order_acquire)) {
-			weft__wake_claimed(task, -ECANCELED);
-			return;
-		}
-	}
+	if (wait_word_cancel(&task->wait))
+		weft__wake_claimed(task, -ECANCELED);
 }
 
 weft_task *weft_self(void)

@@ -16,7 +16,7 @@
  * wait. The one whose compare-and-swap takes the WAITING bit away wins,
  * delivers, and makes the task ready; every other is a no-op.
  *
- *   wait:    | 31 .. 10 epoch | 9 .. 0 bits |
+ *   wait:    core/wait_word.h
  *   ticket:  task's address and epoch, as in base/handle.h
  *   handle:  task's address and the low bits of its id, likewise
  *
@@ -34,17 +34,11 @@
 #include <base/handle.h>
 #include <base/list.h>
 #include <core/timer.h>
+#include <core/wait_word.h>
 #include <stack/stack.h>
 #include <stack/strand.h>
 #include <weft/coroutine.h>
 #include <weft/task.h>
-
-enum wait_bits {
-	WAIT_WAITING = 1u << 0,  /* parked, or about to; unclaimed */
-	WAIT_CANCELED = 1u << 1, /* weft_cancel() was called; stays */
-	WAIT_SHIELD = 1u << 2,   /* this wait does not end by a cancel */
-	WAIT_EPOCH_SHIFT = 32 - TAG_BITS
-};
 
 enum task_flags {
 	/* The low bits are enum weft_flags: what an attribute may ask for. */
