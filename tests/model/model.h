@@ -69,6 +69,7 @@ struct model {
 	size_t state_bytes;
 	unsigned may_block; /* threads that may wait for ever: bits */
 	bool tso;           /* plain stores wait in a buffer of each thread */
+	bool no_races;      /* model_reads() and model_writes() are not looked at */
 };
 
 /* --- for tests --------------------------------------------------------------------- */
