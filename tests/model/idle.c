@@ -16,7 +16,7 @@
 
 #include <core/injector.c> /* as a model: its atomics are steps */
 
-enum { WORKERS = 3, RINGS = 2, TASKS = 4 };
+enum { WORKERS = 3, RINGS = 2, TASKS = 3 };
 
 enum mutants {
 	NO_SECOND_LOOK = 1,
@@ -89,6 +89,7 @@ static void notify(void)
 static void publish(unsigned ring, unsigned task)
 {
 	MODEL_CHECK(ring_push(&shared.rings[ring], &shared.tasks[task]));
+	model_checkpoint(8 + task);
 	if (model_mutant() != NO_NOTIFY)
 		notify();
 	model_checkpoint(task);
@@ -96,13 +97,23 @@ static void publish(unsigned ring, unsigned task)
 
 /* --- a worker that has nothing to run, as idle.h says ------------------------------------ */
 
+/* After each call the worker knows what it has found, and no more of what it has seen. */
+enum place { TOP, SPUN, SEARCHED, STOPPED, ANNOUNCED, LOOKED, AWAKE };
+
+static void at(enum place place, uint64_t found)
+{
+	model_checkpoint(found << 8 | place);
+}
+
 static struct task *search(void)
 {
 	struct task *task;
 
-	for (unsigned i = 0; i < RINGS; i++)
+	for (unsigned i = 0; i < RINGS; i++) {
 		if (ring_steal_half(&shared.rings[i], &task, 1))
 			return task;
+		at(SEARCHED, i);
+	}
 	return NULL;
 }
 
@@ -125,8 +136,9 @@ static bool withdraw(unsigned index)
 	return idle_withdraw(&shared.idle, index) && model_mutant() != WITHDRAW_FORGETS;
 }
 
-/* Announce, look, sleep. Return: whether the worker is a spinner. */
-static bool sleep_unless(bool (*look)(void), unsigned index)
+/* Announce, look, sleep. Return: whether the worker is a spinner. Of a spinner that is to
+ * stop too late, @spins. */
+static bool sleep_unless(bool (*look)(void), unsigned index, bool spins)
 {
 	bool found = false;
 
@@ -134,43 +146,40 @@ static bool sleep_unless(bool (*look)(void), unsigned index)
 		found = look();
 	if (!found)
 		idle_announce(&shared.idle, index);
+	at(ANNOUNCED, found);
 	if (model_mutant() != NO_SECOND_LOOK && model_mutant() != LOOK_BEFORE_ANNOUNCE)
 		found = look();
+	at(LOOKED, found);
+	if (spins)
+		end_spin(false);
 	if (!found)
 		model_await(&shared.eventfds[index]);
+	at(AWAKE, 0);
 	return withdraw(index);
 }
 
 static void worker(unsigned index)
 {
-	bool spins = false, late;
+	bool spins = false, late = model_mutant() == SPINNER_LOOKS_TOO_EARLY;
 
 	for (;;) {
 		struct task *task;
 
-		model_checkpoint(100 + spins);
+		at(TOP, spins);
 		spins = spins || idle_begin_spin(&shared.idle);
 		MODEL_CHECK(2 * shared.idle.spinning <= shared.idle.workers + 1);
+		at(SPUN, spins);
 		task = search();
-		late = spins && !task && model_mutant() == SPINNER_LOOKS_TOO_EARLY;
-		if (spins && !late)
+		if (spins && !(late && !task)) {
 			end_spin(task != NULL);
+			spins = false;
+		}
+		at(STOPPED, (uintptr_t)task);
 		if (task) {
 			run(task);
 			return;
 		}
-		if (late) {
-			idle_announce(&shared.idle, index);
-			if (!look_again()) {
-				end_spin(false);
-				model_await(&shared.eventfds[index]);
-			} else {
-				end_spin(false);
-			}
-			spins = withdraw(index);
-			continue;
-		}
-		spins = sleep_unless(look_again, index);
+		spins = sleep_unless(look_again, index, spins);
 	}
 }
 
@@ -333,6 +342,7 @@ static void inbox_waker(void)
 {
 	for (unsigned i = 0; i < 2; i++) {
 		inbox_push(&shared.inbox, &shared.tasks[i]);
+		model_checkpoint(8 + i);
 		if (model_mutant() != NO_WAKE && idle_wake_one(&shared.idle, 0))
 			model_post(&shared.eventfds[0]);
 		model_checkpoint(i);
@@ -341,8 +351,9 @@ static void inbox_waker(void)
 
 static void injecting(void)
 {
-	for (unsigned i = 2; i < 4; i++) {
+	for (unsigned i = 2; i < TASKS; i++) {
 		weft__injector_push(&shared.injector, &shared.tasks[i], &shared.tasks[i], 1);
+		model_checkpoint(8 + i);
 		if (model_mutant() != NO_NOTIFY)
 			notify();
 		model_checkpoint(i);
@@ -378,15 +389,18 @@ static void only_worker(void)
 	while (!all_ran()) {
 		bool found;
 
-		model_checkpoint(100 + spins);
+		at(TOP, spins);
 		spins = spins || idle_begin_spin(&shared.idle);
 		found = run_list(inbox_take(&shared.inbox));
+		at(SPUN, spins * 2 + found);
 		found |= run_list(weft__injector_take(&shared.injector, 2));
+		at(SEARCHED, spins * 2 + found);
 		if (spins)
 			end_spin(found);
 		spins = false;
+		at(STOPPED, found);
 		if (!found)
-			spins = sleep_unless(look_at_own, 0);
+			spins = sleep_unless(look_at_own, 0, false);
 	}
 	if (spins)
 		end_spin(false);
