@@ -27,7 +27,7 @@
  *    and look again. It found something and was the last: notify, as if it had
  *    published. A publisher that counted a spinner and finds no sleeper to be it takes the
  *    count back, and looks once more, because others may have relied on it.
- * N3 spinning is at most half of the workers, rounded up; 1 with one worker.
+ * N3 spinning is at most spinners_max, which is half of the workers.
  * N4 Who takes the ASLEEP bit of a worker wakes it; a bit is taken once. A worker that
  *    was taken by idle_notify() has been counted in spinning by then, and its SPINS bit
  *    says so: bit and reason change in one step, so that a worker which wakes up by
@@ -43,12 +43,13 @@
 
 enum { IDLE_WORKERS = 256, IDLE_PER_WORD = 32, IDLE_WORDS = IDLE_WORKERS / IDLE_PER_WORD };
 
-/** Zeroed, and workers set: nobody sleeps. */
+/** Zeroed, but for the last two: nobody sleeps. */
 struct idle {
 	/* | 63 .. 32 SPINS | 31 .. 0 ASLEEP |, one bit a worker: one cache line in all. */
 	_Alignas(64) _Atomic uint64_t sleepers[IDLE_WORDS];
 	_Alignas(64) _Atomic uint32_t spinning;
-	uint32_t workers; /* of this runtime: 1 .. IDLE_WORKERS; their indices are from 0 */
+	uint32_t workers;      /* indices of this runtime: 0 .. workers - 1, IDLE_WORKERS at most */
+	uint32_t spinners_max; /* N3 */
 };
 
 static always_inline uint64_t idle_asleep(unsigned index)
@@ -128,7 +129,7 @@ static inline bool idle_begin_spin(struct idle *idle)
 {
 	uint32_t spinning = atomic_load(&idle->spinning);
 
-	while (2 * spinning < idle->workers)
+	while (spinning < idle->spinners_max)
 		if (atomic_compare_exchange_weak(&idle->spinning, &spinning, spinning + 1))
 			return true;
 	return false;
@@ -155,6 +156,12 @@ static inline bool idle_withdraw(struct idle *idle, unsigned index)
 	uint64_t word = atomic_fetch_and(&idle->sleepers[index / IDLE_PER_WORD], ~bits);
 
 	return word & idle_spins(index);
+}
+
+/** Does worker @index sleep, or is it about to? A snapshot. */
+static inline bool idle_sleeps(struct idle *idle, unsigned index)
+{
+	return atomic_load(&idle->sleepers[index / IDLE_PER_WORD]) & idle_asleep(index);
 }
 
 /** The inbox of worker @index has been filled. Return: whether the caller must wake it

@@ -9,13 +9,14 @@
 #include <core/leave.h>
 #include <core/park.h>
 
-/* wait_word_begin() of a task. */
+/* wait_word_begin(). Nobody needs result before the wait ends: until then it says since
+ * when the task waits. */
 static always_inline uint32_t wait_begin(struct task *self, uint32_t bits)
 {
+	self->result = (int32_t)weft__thread.worker->now_coarse;
 	return wait_word_begin(&self->wait, bits);
 }
 
-/* Takes the WAITING bit of the wait that @ticket names. */
 static always_inline bool wait_claim(struct task *task, uint64_t ticket)
 {
 	return wait_word_claim(&task->wait, tagged_tag(ticket));
@@ -62,7 +63,7 @@ static always_inline void leave_parked(struct worker *worker, struct task *self,
 {
 	self->state = (uint8_t)kind;
 	worker->parks++;
-	worker_leave(worker, self);
+	worker_leave(worker, self, false);
 }
 
 #endif
