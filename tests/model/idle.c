@@ -25,6 +25,9 @@ enum mutants {
 	SPINNER_LOOKS_TOO_EARLY,
 	NOTIFIER_FORGETS,
 	WITHDRAW_FORGETS,
+	SPINS_WHILE_IT_RUNS,
+	SAW_AND_LEFT_IT,
+	BATCH_IN_SILENCE,
 	NO_NOTIFY,
 	NO_WAKE
 };
@@ -37,6 +40,13 @@ static struct {
 	_Atomic uint32_t eventfds[WORKERS];
 	struct task tasks[TASKS];
 	bool ran[TASKS];
+	/* What a worker keeps from one call to the next: here, so that it is part of the
+	 * state, and checkpoints may forget the rest. */
+	struct keeps {
+		bool spins; /* it is counted */
+		bool saw;   /* its last look found something for anybody */
+		struct task *task;
+	} keeps[WORKERS];
 } shared;
 
 /* In a model there is no CPU to give up: the holder will have changed something. */
@@ -51,6 +61,7 @@ static void setup_workers(unsigned workers)
 {
 	memset(&shared, 0, sizeof shared);
 	shared.idle.workers = workers;
+	shared.idle.spinners_max = (workers + 1) / 2;
 }
 
 static void run(const struct task *task)
@@ -97,12 +108,12 @@ static void publish(unsigned ring, unsigned task)
 
 /* --- a worker that has nothing to run, as idle.h says ------------------------------------ */
 
-/* After each call the worker knows what it has found, and no more of what it has seen. */
-enum place { TOP, SPUN, SEARCHED, STOPPED, ANNOUNCED, LOOKED, AWAKE };
+/* A place in the code; all else that a worker needs is in its keeps. */
+enum place { TOP, SPUN, SEARCHED, KEPT, STOPPED, ANNOUNCED, LOOKED, AWAKE };
 
-static void at(enum place place, uint64_t found)
+static void at(enum place place)
 {
-	model_checkpoint(found << 8 | place);
+	model_checkpoint(place);
 }
 
 static struct task *search(void)
@@ -112,7 +123,7 @@ static struct task *search(void)
 	for (unsigned i = 0; i < RINGS; i++) {
 		if (ring_steal_half(&shared.rings[i], &task, 1))
 			return task;
-		at(SEARCHED, i);
+		model_checkpoint(100 + i);
 	}
 	return NULL;
 }
@@ -125,67 +136,70 @@ static bool look_again(void)
 	return false;
 }
 
-static void end_spin(bool found)
+static void begin_spin(struct keeps *self)
 {
-	if (idle_end_spin(&shared.idle, found) && model_mutant() != LAST_SPINNER_IS_SILENT)
+	at(TOP);
+	if (!self->spins)
+		self->spins = idle_begin_spin(&shared.idle);
+	MODEL_CHECK(shared.idle.spinning <= shared.idle.spinners_max);
+	at(SPUN);
+}
+
+static void end_spin(struct keeps *self, bool found)
+{
+	if (self->spins && idle_end_spin(&shared.idle, found) &&
+	    model_mutant() != LAST_SPINNER_IS_SILENT)
 		notify();
+	self->spins = false;
+	at(STOPPED);
 }
 
-static bool withdraw(unsigned index)
+static unsigned index_of(const struct keeps *self)
 {
-	return idle_withdraw(&shared.idle, index) && model_mutant() != WITHDRAW_FORGETS;
+	return (unsigned)(self - shared.keeps);
 }
 
-/* Announce, look, sleep. Return: whether the worker is a spinner. Of a spinner that is to
- * stop too late, @spins. */
-static bool sleep_unless(bool (*look)(void), unsigned index, bool spins)
+/* Announce, look, sleep; then it is a spinner or not. One that has not stopped yet does
+ * so too late. */
+static void sleep_unless(struct keeps *self, bool (*look)(void))
 {
-	bool found = false;
-
+	self->saw = false;
 	if (model_mutant() == LOOK_BEFORE_ANNOUNCE)
-		found = look();
-	if (!found)
-		idle_announce(&shared.idle, index);
-	at(ANNOUNCED, found);
+		self->saw = look();
+	if (!self->saw)
+		idle_announce(&shared.idle, index_of(self));
+	at(ANNOUNCED);
 	if (model_mutant() != NO_SECOND_LOOK && model_mutant() != LOOK_BEFORE_ANNOUNCE)
-		found = look();
-	at(LOOKED, found);
-	if (spins)
-		end_spin(false);
-	if (!found)
-		model_await(&shared.eventfds[index]);
-	at(AWAKE, 0);
-	return withdraw(index);
+		self->saw = look();
+	at(LOOKED);
+	end_spin(self, false);
+	if (!self->saw)
+		model_await(&shared.eventfds[index_of(self)]);
+	at(AWAKE);
+	self->spins =
+		idle_withdraw(&shared.idle, index_of(self)) && model_mutant() != WITHDRAW_FORGETS;
+}
+
+/* One round. False: it has a task, and computes. */
+static bool go_round(struct keeps *self)
+{
+	begin_spin(self);
+	self->task = search();
+	at(SEARCHED);
+	if (self->task || model_mutant() != SPINNER_LOOKS_TOO_EARLY)
+		end_spin(self, self->task != NULL);
+	if (self->task) {
+		run(self->task);
+		return false;
+	}
+	sleep_unless(self, look_again);
+	return true;
 }
 
 static void worker(unsigned index)
 {
-	bool spins = false, late = model_mutant() == SPINNER_LOOKS_TOO_EARLY;
-
-	for (;;) {
-		struct task *task;
-
-		at(TOP, spins);
-		spins = spins || idle_begin_spin(&shared.idle);
-		MODEL_CHECK(2 * shared.idle.spinning <= shared.idle.workers + 1);
-		at(SPUN, spins);
-		task = search();
-		if (spins && !(late && !task)) {
-			end_spin(task != NULL);
-			spins = false;
-		}
-		at(STOPPED, (uintptr_t)task);
-		if (task) {
-			run(task);
-			return;
-		}
-		spins = sleep_unless(look_again, index, spins);
-	}
-}
-
-static void worker_0(void)
-{
-	worker(0);
+	while (go_round(&shared.keeps[index]))
+		;
 }
 
 static void worker_1(void)
@@ -244,11 +258,11 @@ TEST_LIMIT(idle, a_publisher_and_two_workers, 60)
 	model_must_hold(&spread);
 }
 
-/* --- two who are no workers publish; two workers ------------------------------------------ */
+/* --- two who are no workers publish; one worker, whose tasks are short -------------------- */
 
-static void setup_2(void)
+static void setup_1(void)
 {
-	setup_workers(2);
+	setup_workers(1);
 }
 
 static void publish_first(void)
@@ -261,19 +275,187 @@ static void publish_second(void)
 	publish(1, 1);
 }
 
-static void check_2(void)
+static bool ran_all(unsigned count)
 {
-	nobody_sleeps_beside_work(0, 2);
+	for (unsigned i = 0; i < count; i++)
+		if (!shared.ran[i])
+			return false;
+	return true;
+}
+
+static void short_worker(void)
+{
+	while (!ran_all(2))
+		go_round(&shared.keeps[0]);
+	end_spin(&shared.keeps[0], false);
+}
+
+static void check_ran_2(void)
+{
+	MODEL_CHECK(ran_all(2));
+	MODEL_CHECK(!atomic_load(&shared.idle.spinning));
 }
 
 static const struct model foreign =
 	IDLE_MODEL(.name = "idle, two publish from outside",
-		   .threads = { worker_0, worker_1, publish_first, publish_second },
-		   .setup = setup_2, .check = check_2, .may_block = 1 | 2);
+		   .threads = { short_worker, publish_first, publish_second }, .setup = setup_1,
+		   .check = check_ran_2);
 
-TEST_LIMIT(idle, two_publishers_and_two_workers, 60)
+TEST_LIMIT(idle, two_publishers_and_a_worker, 60)
 {
 	model_must_hold(&foreign);
+}
+
+/* --- a batch changes hands: what is kept of it is published again -------------------------- */
+
+static void setup_2(void)
+{
+	setup_workers(2);
+}
+
+static void inject_two(void)
+{
+	shared.tasks[0].next = &shared.tasks[1];
+	weft__injector_push(&shared.injector, &shared.tasks[0], &shared.tasks[1], 2);
+	model_checkpoint(1);
+	notify();
+}
+
+static bool look_for_batch(void)
+{
+	return injector_count(&shared.injector) || look_again();
+}
+
+/* Takes both, keeps one in its ring: for a moment neither is where others look. Whoever is
+ * not counted all the while publishes it. */
+static void search_batch(struct keeps *self)
+{
+	self->task = weft__injector_take(&shared.injector, 2);
+	at(SEARCHED);
+	if (!self->task) {
+		self->task = search();
+		return;
+	}
+	if (!self->task->next)
+		return;
+	MODEL_CHECK(ring_push(&shared.rings[index_of(self)], self->task->next));
+	at(KEPT);
+	if (!self->spins && model_mutant() != BATCH_IN_SILENCE)
+		notify();
+}
+
+static void batch_worker(unsigned index)
+{
+	struct keeps *self = &shared.keeps[index];
+
+	for (;;) {
+		begin_spin(self);
+		search_batch(self);
+		at(SEARCHED);
+		end_spin(self, self->task != NULL);
+		if (self->task) {
+			run(self->task);
+			return;
+		}
+		sleep_unless(self, look_for_batch);
+	}
+}
+
+static void batch_worker_0(void)
+{
+	batch_worker(0);
+}
+
+static void batch_worker_1(void)
+{
+	batch_worker(1);
+}
+
+static void check_batch(void)
+{
+	nobody_sleeps_beside_work(0, 2);
+	MODEL_CHECK(ran_all(2));
+}
+
+static const struct model batch =
+	IDLE_MODEL(.name = "idle, a batch changes hands",
+		   .threads = { batch_worker_0, batch_worker_1, inject_two }, .setup = setup_2,
+		   .check = check_batch);
+
+TEST_LIMIT(idle, a_batch_changes_hands, 60)
+{
+	model_must_hold(&batch);
+}
+
+/* --- woken as a spinner, and something of its own to do -------------------------------------- */
+
+static void wake_with_own_work(void)
+{
+	inbox_push(&shared.inbox, &shared.tasks[0]);
+	model_checkpoint(1);
+	if (idle_wake_one(&shared.idle, 0))
+		model_post(&shared.eventfds[0]);
+}
+
+static bool look_at_all(void)
+{
+	return look_again() || !inbox_is_empty(&shared.inbox);
+}
+
+/* Its own task comes first, and computes for ever. So it must not be counted meanwhile;
+ * and what its last look saw is to be taken by somebody else. */
+static void leave_the_rest(struct keeps *self)
+{
+	bool counted = self->spins;
+
+	if (counted && model_mutant() != SPINS_WHILE_IT_RUNS)
+		end_spin(self, true);
+	if (!counted && self->saw && model_mutant() != SAW_AND_LEFT_IT)
+		notify();
+}
+
+static void busy_worker(void)
+{
+	struct keeps *self = &shared.keeps[0];
+
+	for (;;) {
+		self->task = inbox_take(&shared.inbox);
+		at(KEPT);
+		if (self->task) {
+			leave_the_rest(self);
+			run(self->task);
+			return;
+		}
+		begin_spin(self);
+		self->task = search();
+		at(SEARCHED);
+		end_spin(self, self->task != NULL);
+		if (self->task) {
+			run(self->task);
+			return;
+		}
+		sleep_unless(self, look_at_all);
+	}
+}
+
+static void publish_other(void)
+{
+	publish(0, 1);
+}
+
+static void check_busy(void)
+{
+	nobody_sleeps_beside_work(0, 2);
+}
+
+static const struct model busy =
+	IDLE_MODEL(.name = "idle, own work first",
+		   .threads = { busy_worker, worker_1, publish_other, wake_with_own_work },
+		   .setup = setup_2, .check = check_busy, .may_block = 1 | 2);
+
+TEST_LIMIT(idle, own_work_first, 60)
+{
+	model_must_hold(&busy);
 }
 
 /* --- planted errors -------------------------------------------------------------------------- */
@@ -308,6 +490,21 @@ TEST(idle, found_worker_forgets_that_it_spins)
 	model_must_fail(&spread, &(struct mutant){ .flag = WITHDRAW_FORGETS });
 }
 
+TEST(idle, found_spinner_runs_its_own_task)
+{
+	model_must_fail(&busy, &(struct mutant){ .flag = SPINS_WHILE_IT_RUNS });
+}
+
+TEST(idle, found_spinner_leaves_what_it_saw)
+{
+	model_must_fail(&busy, &(struct mutant){ .flag = SAW_AND_LEFT_IT });
+}
+
+TEST(idle, found_batch_kept_in_silence)
+{
+	model_must_fail(&batch, &(struct mutant){ .flag = BATCH_IN_SILENCE });
+}
+
 TEST(idle, found_no_notify)
 {
 	model_must_fail(&spread, &(struct mutant){ .flag = NO_NOTIFY });
@@ -332,11 +529,6 @@ TEST(idle, found_announce_without_fence)
 }
 
 /* --- its own inbox, and the injector: one worker, whose tasks are short -------------------------- */
-
-static void setup_1(void)
-{
-	setup_workers(1);
-}
 
 static void inbox_waker(void)
 {
@@ -365,14 +557,6 @@ static bool look_at_own(void)
 	return !inbox_is_empty(&shared.inbox) || injector_count(&shared.injector);
 }
 
-static bool all_ran(void)
-{
-	for (unsigned i = 0; i < TASKS; i++)
-		if (!shared.ran[i])
-			return false;
-	return true;
-}
-
 static bool run_list(struct task *list)
 {
 	for (struct task *task = list, *next; task; task = next) {
@@ -384,31 +568,24 @@ static bool run_list(struct task *list)
 
 static void only_worker(void)
 {
-	bool spins = false;
+	struct keeps *self = &shared.keeps[0];
 
-	while (!all_ran()) {
-		bool found;
-
-		at(TOP, spins);
-		spins = spins || idle_begin_spin(&shared.idle);
-		found = run_list(inbox_take(&shared.inbox));
-		at(SPUN, spins * 2 + found);
-		found |= run_list(weft__injector_take(&shared.injector, 2));
-		at(SEARCHED, spins * 2 + found);
-		if (spins)
-			end_spin(found);
-		spins = false;
-		at(STOPPED, found);
-		if (!found)
-			spins = sleep_unless(look_at_own, 0, false);
+	while (!ran_all(TASKS)) {
+		begin_spin(self);
+		self->saw = run_list(inbox_take(&shared.inbox));
+		at(KEPT);
+		self->saw |= run_list(weft__injector_take(&shared.injector, 2));
+		at(SEARCHED);
+		end_spin(self, self->saw);
+		if (!self->saw)
+			sleep_unless(self, look_at_own);
 	}
-	if (spins)
-		end_spin(false);
+	end_spin(self, false);
 }
 
 static void check_1(void)
 {
-	MODEL_CHECK(all_ran());
+	MODEL_CHECK(ran_all(TASKS));
 	MODEL_CHECK(!atomic_load(&shared.idle.spinning));
 }
 
