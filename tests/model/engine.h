@@ -52,6 +52,8 @@ struct engine {
 	struct sim sims[MODEL_THREADS];
 	struct sim *current; /* NULL: setup and check, whose operations are no steps */
 	uint64_t changes;    /* of memory, in this run */
+	unsigned last;       /* thread that made the last step */
+	unsigned preemptions;
 	const char *failure; /* of this run, or NULL */
 	char failure_text[160];
 	_Alignas(64) uint8_t stacks[MODEL_THREADS][MODEL_STACK];
@@ -84,6 +86,18 @@ uint64_t races_hash(uint64_t hash);
 /** Adds a state; true when it is there already. */
 bool seen_add(uint64_t hash);
 void seen_clear(void);
+
+/** The @n-th part of what the threads share; NULL: there are no more. */
+static inline const struct model_part *shared_part(unsigned n, struct model_part *room)
+{
+	if (!n) {
+		*room = (struct model_part){ engine.model->state, engine.model->state_bytes };
+		return room;
+	}
+	if (!engine.model->parts || !engine.model->parts[n - 1].bytes)
+		return NULL;
+	return &engine.model->parts[n - 1];
+}
 
 static inline uint64_t hash_mix(uint64_t hash, uint64_t value)
 {

@@ -16,6 +16,9 @@
 
 #include <core/injector.c> /* as a model: its atomics are steps */
 
+#ifndef PREEMPTIONS
+#define PREEMPTIONS 5
+#endif
 enum { WORKERS = 3, RINGS = 2, TASKS = 3 };
 
 enum mutants {
@@ -249,7 +252,7 @@ static void check_3(void)
 }
 
 static const struct model spread =
-	IDLE_MODEL(.name = "idle, one publishes twice",
+	IDLE_MODEL(.name = "idle, one publishes twice", .preemptions = PREEMPTIONS,
 		   .threads = { publish_two, worker_1, worker_2 }, .setup = setup_3,
 		   .check = check_3, .may_block = 2 | 4);
 
@@ -378,7 +381,7 @@ static void check_batch(void)
 }
 
 static const struct model batch =
-	IDLE_MODEL(.name = "idle, a batch changes hands",
+	IDLE_MODEL(.name = "idle, a batch changes hands", .preemptions = PREEMPTIONS,
 		   .threads = { batch_worker_0, batch_worker_1, inject_two }, .setup = setup_2,
 		   .check = check_batch);
 
@@ -449,7 +452,7 @@ static void check_busy(void)
 }
 
 static const struct model busy =
-	IDLE_MODEL(.name = "idle, own work first",
+	IDLE_MODEL(.name = "idle, own work first", .preemptions = PREEMPTIONS,
 		   .threads = { busy_worker, worker_1, publish_other, wake_with_own_work },
 		   .setup = setup_2, .check = check_busy, .may_block = 1 | 2);
 

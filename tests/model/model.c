@@ -166,12 +166,19 @@ struct action {
 	bool flush;
 };
 
+/* Would a step of @thread, which can make one, leave another that could go on? */
+static bool preempts(unsigned thread)
+{
+	return thread != engine.last && can_step(&engine.sims[engine.last]);
+}
+
 static unsigned list_actions(struct action *actions)
 {
-	unsigned count = 0;
+	unsigned limit = engine.model->preemptions, count = 0;
 
 	for (uint8_t i = 0; i < MODEL_THREADS; i++) {
-		if (can_step(&engine.sims[i]))
+		if (can_step(&engine.sims[i]) &&
+		    (!limit || engine.preemptions < limit || !preempts(i)))
 			actions[count++] = (struct action){ i, false };
 		if (engine.sims[i].buffered)
 			actions[count++] = (struct action){ i, true };
@@ -188,6 +195,8 @@ static void perform(struct action action)
 		memory_flush_one(sim);
 		return;
 	}
+	engine.preemptions += preempts(action.thread);
+	engine.last = action.thread;
 	sim->status = SIM_READY;
 	engine.current = sim;
 	weft_context_switch(&search.explorer, &sim->ctx, NULL);
@@ -195,10 +204,10 @@ static void perform(struct action action)
 }
 
 /* Four lanes, so that the multiplications need not wait for each other. */
-static uint64_t hash_memory(void)
+static uint64_t hash_part(const struct model_part *part)
 {
-	const unsigned char *bytes = engine.model->state;
-	size_t count = engine.model->state_bytes, i = 0;
+	const unsigned char *bytes = part->at;
+	size_t count = part->bytes, i = 0;
 	uint64_t lanes[4] = { 1, 2, 3, 4 }, words[4];
 
 	for (; i + sizeof words <= count; i += sizeof words) {
@@ -213,7 +222,12 @@ static uint64_t hash_memory(void)
 
 static uint64_t hash_state(void)
 {
-	uint64_t hash = hash_memory();
+	const struct model_part *part;
+	struct model_part room;
+	uint64_t hash = 1;
+
+	for (unsigned n = 0; (part = shared_part(n, &room)) != NULL; n++)
+		hash = hash_mix(hash, hash_part(part));
 
 	for (unsigned i = 0; i < MODEL_THREADS; i++) {
 		const struct sim *sim = &engine.sims[i];
@@ -227,6 +241,8 @@ static uint64_t hash_state(void)
 		}
 		hash = hash_mix(hash, sim->buffered);
 	}
+	if (engine.model->preemptions)
+		hash = hash_mix(hash, engine.preemptions << 8 | engine.last);
 	return races_hash(hash);
 }
 
@@ -238,6 +254,7 @@ static void start(void)
 	engine.current = NULL;
 	engine.failure = NULL;
 	engine.changes = 0;
+	engine.last = engine.preemptions = 0;
 	search.steps = search.trail_length = search.deepest = 0;
 	search.runs = search.states = search.all_steps = 0;
 	races_reset();

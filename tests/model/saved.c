@@ -14,6 +14,7 @@ enum { MAX_PLACES = 2000 };
 struct saved {
 	struct sim sims[MODEL_THREADS];
 	uint64_t changes;
+	unsigned last, preemptions;
 	size_t races_bytes, room;
 	uint8_t bytes[]; /* stacks, shared memory, races */
 };
@@ -29,9 +30,13 @@ static size_t stack_bytes(const struct sim *sim)
 
 static struct saved *with_room(unsigned place)
 {
-	size_t bytes = engine.model->state_bytes + races_bytes();
+	const struct model_part *part;
+	struct model_part room;
+	size_t bytes = races_bytes();
 
 	CHECK(place < MAX_PLACES);
+	for (unsigned n = 0; (part = shared_part(n, &room)) != NULL; n++)
+		bytes += part->bytes;
 	for (unsigned i = 0; i < MODEL_THREADS; i++)
 		bytes += stack_bytes(&engine.sims[i]);
 	if (!saved[place] || saved[place]->room < bytes) {
@@ -45,30 +50,44 @@ static struct saved *with_room(unsigned place)
 void saved_keep(unsigned place)
 {
 	struct saved *to = with_room(place);
+	const struct model_part *part;
+	struct model_part room;
 	uint8_t *bytes = to->bytes;
 
 	memcpy(to->sims, engine.sims, sizeof to->sims);
 	to->changes = engine.changes;
+	to->last = engine.last;
+	to->preemptions = engine.preemptions;
 	to->races_bytes = races_bytes();
 	for (unsigned i = 0; i < MODEL_THREADS; i++) {
 		memcpy(bytes, engine.sims[i].low, stack_bytes(&engine.sims[i]));
 		bytes += stack_bytes(&engine.sims[i]);
 	}
-	memcpy(bytes, engine.model->state, engine.model->state_bytes);
-	races_keep(bytes + engine.model->state_bytes);
+	for (unsigned n = 0; (part = shared_part(n, &room)) != NULL; n++) {
+		memcpy(bytes, part->at, part->bytes);
+		bytes += part->bytes;
+	}
+	races_keep(bytes);
 }
 
 void saved_restore(unsigned place)
 {
 	const struct saved *from = saved[place];
+	const struct model_part *part;
+	struct model_part room;
 	const uint8_t *bytes = from->bytes;
 
 	memcpy(engine.sims, from->sims, sizeof engine.sims);
 	engine.changes = from->changes;
+	engine.last = from->last;
+	engine.preemptions = from->preemptions;
 	for (unsigned i = 0; i < MODEL_THREADS; i++) {
 		memcpy(engine.sims[i].low, bytes, stack_bytes(&engine.sims[i]));
 		bytes += stack_bytes(&engine.sims[i]);
 	}
-	memcpy(engine.model->state, bytes, engine.model->state_bytes);
-	races_restore(bytes + engine.model->state_bytes, from->races_bytes);
+	for (unsigned n = 0; (part = shared_part(n, &room)) != NULL; n++) {
+		memcpy(part->at, bytes, part->bytes);
+		bytes += part->bytes;
+	}
+	races_restore(bytes, from->races_bytes);
 }
