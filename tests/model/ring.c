@@ -224,7 +224,7 @@ static void full_owner(void)
 }
 
 static const struct model full =
-	RING_MODEL(.name = "ring, overflow, two thieves",
+	RING_MODEL(.name = "ring, overflow, two thieves", .preemptions = 5,
 		   .threads = { full_owner, thief_once, thief_once }, .no_races = true);
 
 TEST_LIMIT(ring, overflow_against_two_thieves, 60)
