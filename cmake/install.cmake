@@ -1,7 +1,8 @@
 # SPDX-License-Identifier: MIT
 #
-# What is installed: headers, both libraries in both forms, pkg-config files and a
-# CMake package. All of it may be moved as a whole: nothing names the prefix.
+# What is installed: headers, both libraries in both forms, pkg-config files, a CMake
+# package and a script for gdb. All of it may be moved as a whole: nothing names the
+# prefix, but the place where gdb looks for a library's script.
 
 include(CMakePackageConfigHelpers)
 
@@ -50,3 +51,16 @@ foreach(name weft weft-hook)
 	install(FILES ${PROJECT_BINARY_DIR}/${name}.pc
 		DESTINATION ${CMAKE_INSTALL_LIBDIR}/pkgconfig)
 endforeach()
+
+# --- gdb -------------------------------------------------------------------------
+
+# By itself with libweft.so, where gdb's own data lies under the same prefix (/usr): it
+# looks below auto-load for the library's whole path. By "source" otherwise.
+install(FILES tools/gdb/weft-gdb.py DESTINATION ${CMAKE_INSTALL_DATADIR}/weft)
+install(CODE "
+	set(weft_prefix \"\${CMAKE_INSTALL_PREFIX}\")
+	cmake_path(ABSOLUTE_PATH weft_prefix BASE_DIRECTORY / NORMALIZE)
+	file(INSTALL \"${PROJECT_SOURCE_DIR}/tools/gdb/weft-gdb.py\"
+		DESTINATION \"\${CMAKE_INSTALL_PREFIX}/${CMAKE_INSTALL_DATADIR}/gdb/auto-load\${weft_prefix}/${CMAKE_INSTALL_LIBDIR}\"
+		RENAME \"libweft.so.${PROJECT_VERSION}-gdb.py\")
+")

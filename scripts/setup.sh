@@ -45,6 +45,7 @@ find_missing()
 		need pkg-config "the consumer that uses pkg-config" have pkg-config
 		need binutils "the look into libweft.so" have readelf
 		need gdb "backtraces in a debugger" have gdb
+		need valgrind "tasks under Valgrind" valgrind_found
 		need libcurl4-openssl-dev "libcurl under weft" header curl/curl.h
 		need curl "curl with the hooks preloaded" have curl
 		need python3 "Python with the hooks preloaded" have python3
@@ -66,6 +67,8 @@ find_missing()
 }
 
 header_cxx()  { have g++ && printf '#include <%s>\n' "$1" | g++ -x c++ -E - >/dev/null 2>&1; }
+# The package has both; libweft is built with the header, where it is.
+valgrind_found() { have valgrind && header valgrind/memcheck.h; }
 nginx_found() { have nginx || [ -x /usr/sbin/nginx ]; }
 
 # --- installing --------------------------------------------------------------------

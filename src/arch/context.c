@@ -10,6 +10,7 @@
 
 #include <arch/arch.h>
 #include <base/log.h>
+#include <base/valgrind.h>
 
 /* Lets @ctx go on with fn(arg, value), its stack beginning below @top. */
 static void push_call(weft_context *ctx, char *top, void (*fn)(void *arg, void *value), void *arg)
@@ -31,7 +32,10 @@ WEFT_API void weft_context_make(weft_context *ctx, void *stack_low, size_t stack
 
 void weft__context_divert(weft_context *ctx, void (*fn)(void *arg, void *value), void *arg)
 {
-	push_call(ctx, weft__context_low(ctx), fn, arg);
+	char *top = weft__context_low(ctx);
+
+	weft__valgrind_frames(top - 32, 32);
+	push_call(ctx, top, fn, arg);
 }
 
 coldpath void weft__context_returned(void)

@@ -13,7 +13,8 @@
 
 #include <base/compiler.h>
 
-#define TAG_BITS 22
+/* Enumerators and not macros, here and elsewhere: debuggers see them (tools/gdb). */
+enum { TAG_BITS = 22 };
 #define TAG_MASK ((1u << TAG_BITS) - 1)
 
 /* @tag: only its low TAG_BITS count. */

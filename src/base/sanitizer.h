@@ -16,8 +16,33 @@
  * is needed to leave for it again: pass ret_low and ret_bytes then. Before a
  * stack is given to a new owner, its old frames' red zones are forgotten.
  *
- * TSan: one fiber a context; weft__tsan_switch() right before the switch, and
- * also orders what happened before it in the leaver before what comes after.
+ * TSan knows executions as fibers. A fiber has the list of functions that it is in
+ * (entered and not left), and what happened before it. It is told of a switch by
+ *
+ *	weft__tsan_switch(fiber of the target);
+ *	value = weft_context_switch(&mine, &target, value);
+ *
+ * T1 Whatever runs on one stack is one fiber: a strand's own, strand.fiber, made
+ *    when it first runs, freed when it is over or begins anew. A thread's own stack
+ *    has the thread's.
+ * T2 Nothing that TSan sees lies between the announcement and the switch: no call,
+ *    no access. A function that has entered on one fiber and leaves on another
+ *    would be missing here and too many there. Both stand in one function,
+ *    inlined into it or written there.
+ * T3 A function that is left by a switch for good, on a stack whose other frames go
+ *    on, is no_tsan_frame: nobody reports that it has left. (The end of a task or of
+ *    a coroutine is no such case: its fiber is freed.)
+ * T4 A task may park on the stack of a coroutine, so the fiber on which it goes on is
+ *    that of the moment it leaves: every site that leaves notes weft__tsan_self().
+ * T5 TSan bears some thousand fibers and no more. The contexts beyond are a crowd: all
+ *    that run on one thread share a fiber. What functions it is in is not known;
+ *    it is replaced before that matters, and its reports show wrong callers.
+ *
+ * weft__tsan_switch() also orders what happened before it in the leaver before what
+ * comes after it in the target: the switches of one thread are a chain, so memory
+ * that its fibers share (a shared stack, a hop) needs no other word. A task that goes
+ * on in another thread is ordered by what handed it over, which TSan must see: an
+ * atomic or a lock, not a fence (full_fence() in base/atomic.h).
  */
 #ifndef WEFT_BASE_SANITIZER_H
 #define WEFT_BASE_SANITIZER_H
@@ -80,27 +105,28 @@ void *__tsan_get_current_fiber(void);
 void *__tsan_create_fiber(unsigned flags);
 void __tsan_destroy_fiber(void *fiber);
 void __tsan_switch_to_fiber(void *fiber, unsigned flags);
+void __tsan_func_entry(void *pc);
 
-/** The fiber that runs: of a thread, when it has not switched yet. */
-static always_inline void *weft__tsan_self(void)
-{
-	return __tsan_get_current_fiber();
-}
+/** Stands for the fiber of a context that has none of its own (T5). */
+#define WEFT__TSAN_CROWD ((void *)1)
 
-/** A fiber for a new context. */
-static always_inline void *weft__tsan_new(void)
-{
-	return __tsan_create_fiber(0);
-}
+/** The fiber that runs: a context's own, its thread's, or WEFT__TSAN_CROWD. */
+void *weft__tsan_self(void);
 
-/** Must not be the one that runs. */
-static always_inline void weft__tsan_free(void *fiber)
-{
-	__tsan_destroy_fiber(fiber);
-}
+/** A fiber for a new context, or WEFT__TSAN_CROWD. */
+void *weft__tsan_new(void);
 
+/** NULL-safe. Must not be the one that runs. */
+void weft__tsan_free(void *fiber);
+
+/** This thread's fiber for the crowd, made ready to be switched to. */
+void *weft__tsan_crowd(void);
+
+/** Inline, so that no call lies between it and the switch (T2). */
 static always_inline void weft__tsan_switch(void *fiber)
 {
+	if (unlikely(fiber == WEFT__TSAN_CROWD))
+		fiber = weft__tsan_crowd();
 	__tsan_switch_to_fiber(fiber, 0);
 }
 

@@ -29,6 +29,10 @@ struct thread {
 #if WEFT_ASAN
 	struct coroutine *asan_resumed; /* its first frame shall note the stack that was left */
 #endif
+#if WEFT_TSAN
+	void *tsan_crowd, *tsan_crowd_before; /* base/sanitizer.c */
+	unsigned tsan_crowd_turns;
+#endif
 };
 
 extern __thread struct thread weft__thread __attribute__((tls_model("initial-exec"))) WEFT_PRIVATE;

@@ -98,7 +98,7 @@ WEFT_API int weft_resume(weft_coroutine *handle, void *value, void **ret_out)
 	if (unlikely(!to))
 		return weft__resume_rare(handle, value, ret_out);
 	coroutine_asan_resume(co);
-	return (int)(intptr_t)coroutine_switch(&here, to, value, ASAN_STACK_OF(co));
+	return (int)(intptr_t)coroutine_switch(&here, to, value, landing_at(co));
 }
 
 WEFT_API int weft_yield_with(void *value, void **ret_in)
@@ -108,7 +108,7 @@ WEFT_API int weft_yield_with(void *value, void **ret_in)
 
 	if (unlikely(!way.to))
 		return weft__yield_rare(value, ret_in);
-	value = coroutine_switch(way.from, way.to, YIELDED, ASAN_CALLER_OF(self));
+	value = coroutine_switch(way.from, way.to, YIELDED, landing_at_caller(self));
 	if (ret_in)
 		*ret_in = value;
 	return 0;
@@ -125,11 +125,11 @@ WEFT_API void *weft_yield(void *value)
 WEFT_API int weft_transfer(weft_coroutine *handle, void *value, void **ret_in)
 {
 	struct weft__way way = begin_transfer(handle);
-	const struct coroutine *co = weft__thread.coroutine;
+	struct coroutine *co = weft__thread.coroutine;
 
 	if (unlikely(!way.to))
 		return weft__transfer_rare(handle, value, ret_in);
-	value = coroutine_switch(way.from, way.to, value, ASAN_STACK_OF(co));
+	value = coroutine_switch(way.from, way.to, value, landing_at(co));
 	if (ret_in)
 		*ret_in = value;
 	return 0;
@@ -149,7 +149,7 @@ void weft__coroutine_finish(struct coroutine *self, void *value)
 	if (unlikely(self->rare))
 		weft__coroutine_finish_rare(self, value);
 	coroutine_deliver(self, value);
-	coroutine_switch_last(&self->strand.ctx, self->caller, ENDED, ASAN_CALLER_OF(self));
+	coroutine_switch_last(&self->strand.ctx, self->caller, ENDED, landing_at_caller(self));
 }
 
 static void coroutine_main(void *context, void *value)
@@ -167,11 +167,23 @@ static void coroutine_main(void *context, void *value)
 	weft__coroutine_finish(self, value);
 }
 
+/* A new beginning, or the end: its fiber is in the functions of the last life. */
+static void drop_fiber(struct coroutine *co)
+{
+#if WEFT_TSAN
+	weft__tsan_free(co->strand.fiber);
+	co->strand.fiber = NULL;
+#else
+	(void)co;
+#endif
+}
+
 /* READY, from here on resumable. */
 static void make_ready(struct coroutine *co, uint64_t handle)
 {
 	const struct shared_stack *shared = co->strand.shared;
 
+	drop_fiber(co);
 	weft__context_make_at(&co->strand.ctx, shared ? shared->top : (char *)co, coroutine_main);
 	co->state = COROUTINE_READY;
 	coroutine_set_word(co, handle);
@@ -260,6 +272,7 @@ no_hop:
 static void give_back(struct coroutine *co)
 {
 	coroutine_set_word(co, 0); /* from here on every handle is stale */
+	drop_fiber(co);
 	if (co->rare & RARE_KEEP_FP)
 		weft__thread.coroutines_rare--;
 	if (!coroutine_has_room(co))
@@ -309,7 +322,7 @@ static int take(const weft_attr *attr, struct coroutine **ret_co)
 	return *ret_co ? 0 : -ENOMEM;
 }
 
-/* Where ASan finds its stack. */
+/* Where ASan finds its stack; TSan finds its fiber when it runs. */
 static void note_stack(struct coroutine *co)
 {
 #if WEFT_ASAN
@@ -318,9 +331,11 @@ static void note_stack(struct coroutine *co)
 
 	co->strand.asan_low = shared ? shared->low : co->strand.low;
 	co->strand.asan_bytes = (size_t)(top - (const char *)co->strand.asan_low);
-#else
-	(void)co;
 #endif
+#if WEFT_TSAN
+	co->strand.fiber = NULL;
+#endif
+	(void)co;
 }
 
 int weft__coroutine_new(struct coroutine **ret_co, weft_coroutine_fn *fn, void *arg,
@@ -337,6 +352,7 @@ int weft__coroutine_new(struct coroutine **ret_co, weft_coroutine_fn *fn, void *
 	rc = take(attr, &co);
 	if (unlikely(rc < 0))
 		return rc;
+	note_stack(co);
 	co->generator = generator;
 	co->no_wait = 0;
 	co->no_task_id = 0;
@@ -350,7 +366,6 @@ int weft__coroutine_new(struct coroutine **ret_co, weft_coroutine_fn *fn, void *
 		return -ENOMEM;
 	}
 	co->owner = (uintptr_t)thread | (co->rare & (RARE_SHARED | RARE_KEEP_FP) ? OWNER_RARE : 0);
-	note_stack(co);
 	make_ready(co, tagged_pack(co, next_tag(thread)));
 	*ret_co = co;
 	return 0;

@@ -77,6 +77,9 @@ struct coroutine {
 	const void *caller_low; /* the stack that caller is on */
 	size_t caller_bytes;
 #endif
+#if WEFT_TSAN
+	void *caller_fiber;
+#endif
 };
 
 _Static_assert(sizeof(struct coroutine) <= BLOCK_BYTES, "fits weft__block_take()");
@@ -151,6 +154,9 @@ static always_inline void coroutine_enter(struct thread *thread, struct coroutin
 	 * store-to-load forwards out of the chain from one resume to the next. */
 	if (unlikely(co->resumer != thread->coroutine))
 		co->resumer = thread->coroutine;
+#if WEFT_TSAN
+	co->caller_fiber = weft__tsan_self();
+#endif
 	thread->coroutine = co;
 }
 
@@ -180,6 +186,9 @@ static always_inline void coroutine_hand_over(struct thread *thread, struct coro
 	co->caller_low = self->caller_low;
 	co->caller_bytes = self->caller_bytes;
 #endif
+#if WEFT_TSAN
+	co->caller_fiber = self->caller_fiber;
+#endif
 	coroutine_set_word(self, coroutine_word(self) & ~COROUTINE_BUSY);
 	thread->coroutine = co;
 }
@@ -189,15 +198,66 @@ static always_inline void coroutine_hand_over(struct thread *thread, struct coro
 #define YIELDED ((void *)1)
 #define ENDED   ((void *)0)
 
-/* --- the switch, announced to ASan ----------------------------------------- */
+/* --- the switch, announced to the sanitizers --------------------------------- */
+
+/** Where a switch lands. Empty in every other build. */
+struct landing {
+#if WEFT_ASAN
+	const void *low;
+	size_t bytes;
+#endif
+#if WEFT_TSAN
+	void *fiber;
+#endif
+};
+
+/** On the stack of @co, to go on or to begin. */
+static always_inline struct landing landing_at(struct coroutine *co)
+{
+	struct landing landing = {};
 
 #if WEFT_ASAN
-#define ASAN_STACK_OF(co)  (co)->strand.asan_low, (co)->strand.asan_bytes
-#define ASAN_CALLER_OF(co) (co)->caller_low, (co)->caller_bytes
-#else
-#define ASAN_STACK_OF(co)  (const void *)((void)(co), NULL), 0
-#define ASAN_CALLER_OF(co) (const void *)((void)(co), NULL), 0
+	landing.low = co->strand.asan_low;
+	landing.bytes = co->strand.asan_bytes;
 #endif
+#if WEFT_TSAN
+	if (!co->strand.fiber)
+		co->strand.fiber = weft__tsan_new();
+	landing.fiber = co->strand.fiber;
+#endif
+	(void)co;
+	return landing;
+}
+
+/** Where @co was resumed. */
+static always_inline struct landing landing_at_caller(const struct coroutine *co)
+{
+	struct landing landing = {};
+
+#if WEFT_ASAN
+	landing.low = co->caller_low;
+	landing.bytes = co->caller_bytes;
+#endif
+#if WEFT_TSAN
+	landing.fiber = co->caller_fiber;
+#endif
+	(void)co;
+	return landing;
+}
+
+/* The last thing before a switch. @fake: see base/sanitizer.h. */
+static always_inline void coroutine_announce(void **fake, struct landing landing)
+{
+#if WEFT_ASAN
+	weft__asan_leave(fake, landing.low, landing.bytes);
+#else
+	weft__asan_leave(fake, NULL, 0);
+#endif
+#if WEFT_TSAN
+	weft__tsan_switch(landing.fiber);
+#endif
+	(void)landing;
+}
 
 /** First thing after a switch. The first one to arrive after a resume is told
  * which stack the resumer is on, and notes it for the way back. */
@@ -220,11 +280,11 @@ static always_inline void coroutine_arrived(void *fake)
 }
 
 static always_inline void *coroutine_switch(weft_context *from, weft_context *to, void *value,
-					    const void *target_low, size_t target_bytes)
+					    struct landing landing)
 {
 	void *fake;
 
-	weft__asan_leave(&fake, target_low, target_bytes);
+	coroutine_announce(&fake, landing);
 	value = weft_context_switch(from, to, value);
 	coroutine_arrived(fake);
 	return value;
@@ -232,10 +292,9 @@ static always_inline void *coroutine_switch(weft_context *from, weft_context *to
 
 /** As coroutine_switch(), from a stack that is not needed any more. */
 static always_inline void __attribute__((noreturn))
-coroutine_switch_last(weft_context *from, weft_context *to, void *value, const void *target_low,
-		      size_t target_bytes)
+coroutine_switch_last(weft_context *from, weft_context *to, void *value, struct landing landing)
 {
-	weft__asan_leave(NULL, target_low, target_bytes);
+	coroutine_announce(NULL, landing);
 	weft_context_switch(from, to, value);
 	__builtin_unreachable();
 }
@@ -304,10 +363,7 @@ struct hop_request {
 	/* At last: go on here, on that stack. */
 	weft_context *target;
 	void *value;
-	struct {
-		const void *low;
-		size_t bytes;
-	} stack; /* the target's, for ASan */
+	struct landing landing; /* the target's */
 };
 
 /**
@@ -323,6 +379,9 @@ struct hop {
 	bool failed;
 	uint64_t no_handle[5]; /* C4: 0 where others have wait, word and id */
 	weft_context *back;    /* where to go on when memory is short */
+#if WEFT_TSAN
+	void *back_fiber;
+#endif
 	struct hop_request request;
 	weft_context detour; /* coroutine_park.c */
 };

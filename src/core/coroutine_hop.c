@@ -42,27 +42,48 @@ void weft__hop_release(struct thread *thread)
 	weft__stack_give(&slot);
 }
 
-static void hop_main(void *context, void *value)
+/* Runs as the fiber it is on its way to, which does not get to know. */
+static no_tsan_frame void hop_main(void *context, void *value)
 {
 	struct hop *hop = context;
 	const struct hop_request *request = &hop->request;
 	struct shared_stack *stack = request->newcomer->shared;
 	weft_context *target = request->target;
+	struct landing landing = request->landing;
 
 	(void)value;
 	coroutine_arrived(NULL);
 	hop->failed = weft__shared_enter(request->newcomer) < 0;
 	stack->outer = NULL; /* whoever is the occupant now runs */
-	if (unlikely(hop->failed))
+	if (unlikely(hop->failed)) {
 		target = hop->back;
-	else if (request->then)
+#if WEFT_TSAN
+		landing.fiber = hop->back_fiber;
+#endif
+	} else if (request->then) {
 		request->then(request);
-	coroutine_switch_last(&hop->ctx, target, request->value, request->stack.low,
-			      request->stack.bytes);
+	}
+	coroutine_switch_last(&hop->ctx, target, request->value, landing);
 }
 
-int weft__hop(struct thread *thread, weft_context *from, const struct hop_request *request,
-	      void **ret_value)
+static struct landing landing_at_hop(const struct hop *hop)
+{
+	struct landing landing = {};
+
+#if WEFT_ASAN
+	landing.low = hop->low;
+	landing.bytes = (size_t)((const char *)hop - hop->low);
+#endif
+#if WEFT_TSAN
+	landing.fiber = hop->request.landing.fiber;
+#endif
+	(void)hop;
+	return landing;
+}
+
+/* no_tsan_frame: the detour calls it and does not come back (T3). */
+no_tsan_frame int weft__hop(struct thread *thread, weft_context *from,
+			    const struct hop_request *request, void **ret_value)
 {
 	struct hop *hop = thread->hop;
 	void *value;
@@ -71,7 +92,10 @@ int weft__hop(struct thread *thread, weft_context *from, const struct hop_reques
 	hop->request = *request;
 	hop->back = from;
 	weft__context_make_at(&hop->ctx, hop, hop_main);
-	value = coroutine_switch(from, &hop->ctx, NULL, hop->low, (size_t)((char *)hop - hop->low));
+#if WEFT_TSAN
+	hop->back_fiber = weft__tsan_self();
+#endif
+	value = coroutine_switch(from, &hop->ctx, NULL, landing_at_hop(hop));
 	/* Whoever else comes back here finds it false. */
 	hop = weft__thread.hop;
 	if (unlikely(hop && hop->failed)) {

@@ -52,6 +52,9 @@ static struct coroutine *outermost_of(struct coroutine *co)
 
 /* --- the detour ------------------------------------------------------------ */
 
+/* What runs there is no_tsan_frame: it ends by a switch, and the task's own frames go on
+ * one day as if nothing had been (base/sanitizer.h, T3). */
+
 /* The detour's frames are left without returning: ASan's marks must not stay. */
 static always_inline void forget_frames(const struct coroutine *outer)
 {
@@ -61,14 +64,14 @@ static always_inline void forget_frames(const struct coroutine *outer)
 }
 
 /* From the task's own stack back to @inner. */
-static int bring_back(struct thread *thread, struct task *self, struct coroutine *inner,
-		      weft_context *here)
+static no_tsan_frame int bring_back(struct thread *thread, struct task *self,
+				    struct coroutine *inner, weft_context *here)
 {
 	struct coroutine *outer = outermost_of(inner);
 	struct shared_stack *stack = inner->strand.shared;
 	struct hop_request request = { .newcomer = &inner->strand,
 				       .target = &inner->strand.ctx,
-				       .stack = { ASAN_STACK_OF(inner) } };
+				       .landing = landing_at(inner) };
 
 	if (stack == self->strand.shared) {
 		/* Our frames end where they ended before: this one is not needed. */
@@ -80,10 +83,10 @@ static int bring_back(struct thread *thread, struct task *self, struct coroutine
 		return -ENOMEM;
 	stack->outer = NULL;
 	forget_frames(outer);
-	coroutine_switch_last(here, &inner->strand.ctx, NULL, ASAN_STACK_OF(inner));
+	coroutine_switch_last(here, &inner->strand.ctx, NULL, landing_at(inner));
 }
 
-static void detour_main(void *arg, void *value)
+static no_tsan_frame void detour_main(void *arg, void *value)
 {
 	struct coroutine *inner = arg;
 	struct thread *thread = &weft__thread;
@@ -122,7 +125,7 @@ static void take_detour(struct thread *thread, struct task *self, struct corouti
 				       .target = &thread->hop->detour,
 				       .then = start_detour_after_hop,
 				       .arg = inner,
-				       .stack = { ASAN_CALLER_OF(outer) } };
+				       .landing = landing_at_caller(outer) };
 
 	thread->coroutine = NULL;
 	outer->rare &= (uint8_t)~RARE_EVICTABLE;
@@ -130,7 +133,7 @@ static void take_detour(struct thread *thread, struct task *self, struct corouti
 		if (stack)
 			stack->outer = NULL;
 		coroutine_switch(&inner->strand.ctx, start_detour(request.target, inner), NULL,
-				 ASAN_CALLER_OF(outer));
+				 landing_at_caller(outer));
 		return;
 	}
 	while (weft__hop(thread, &inner->strand.ctx, &request, NULL) < 0)

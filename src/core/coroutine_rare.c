@@ -174,7 +174,7 @@ static int run(struct thread *thread, struct coroutine *co, void *value, void **
 				       .arg = co,
 				       .target = &co->strand.ctx,
 				       .value = value,
-				       .stack = { ASAN_STACK_OF(co) } };
+				       .landing = landing_at(co) };
 	int way = make_room(thread, co, &here);
 
 	if (way < 0)
@@ -185,7 +185,7 @@ static int run(struct thread *thread, struct coroutine *co, void *value, void **
 	if (way == STRAIGHT) {
 		if (request.then)
 			request.then(&request);
-		value = coroutine_switch(&here, &co->strand.ctx, value, ASAN_STACK_OF(co));
+		value = coroutine_switch(&here, &co->strand.ctx, value, landing_at(co));
 	} else if (weft__hop(thread, &here, &request, &value) < 0) {
 		undo_enter(thread, co);
 		return -ENOMEM;
@@ -263,7 +263,7 @@ static int yield_by_hop(struct thread *thread, struct coroutine *self, void *val
 				       .note = value,
 				       .target = self->caller,
 				       .value = YIELDED,
-				       .stack = { ASAN_CALLER_OF(self) } };
+				       .landing = landing_at_caller(self) };
 
 	self->rare &= (uint8_t)~RARE_EVICTABLE;
 	if (weft__hop(thread, &self->strand.ctx, &request, ret_in) == 0)
@@ -303,7 +303,7 @@ WEFT_API int weft__yield_rare(void *value, void **ret_in)
 	if (way == BY_HOP)
 		return yield_by_hop(thread, self, value, ret_in);
 	coroutine_deliver(self, value);
-	value = coroutine_switch(&self->strand.ctx, self->caller, YIELDED, ASAN_CALLER_OF(self));
+	value = coroutine_switch(&self->strand.ctx, self->caller, YIELDED, landing_at_caller(self));
 	if (ret_in)
 		*ret_in = value;
 	return 0;
@@ -328,13 +328,12 @@ static int transfer(struct thread *thread, struct coroutine *self, struct corout
 		return way;
 	hand_over(thread, self, co);
 	if (way == STRAIGHT) {
-		value = coroutine_switch(&self->strand.ctx, &co->strand.ctx, value,
-					 ASAN_STACK_OF(co));
+		value = coroutine_switch(&self->strand.ctx, &co->strand.ctx, value, landing_at(co));
 	} else {
 		struct hop_request request = { .newcomer = &co->strand,
 					       .target = &co->strand.ctx,
 					       .value = value,
-					       .stack = { ASAN_STACK_OF(co) } };
+					       .landing = landing_at(co) };
 
 		if (weft__hop(thread, &self->strand.ctx, &request, &value) < 0) {
 			hand_over(thread, co, self);
@@ -422,7 +421,7 @@ leave_for_good(struct thread *thread, struct coroutine *self,
 				       .note = note,
 				       .target = self->caller,
 				       .value = ENDED,
-				       .stack = { ASAN_CALLER_OF(self) } };
+				       .landing = landing_at_caller(self) };
 	int way;
 
 	if (self->rare & RARE_KEEP_FP)
@@ -437,7 +436,7 @@ leave_for_good(struct thread *thread, struct coroutine *self,
 		__builtin_unreachable();
 	}
 	then(&request);
-	coroutine_switch_last(&self->strand.ctx, self->caller, ENDED, ASAN_CALLER_OF(self));
+	coroutine_switch_last(&self->strand.ctx, self->caller, ENDED, landing_at_caller(self));
 }
 
 void weft__coroutine_finish_rare(struct coroutine *self, void *value)

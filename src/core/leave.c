@@ -9,33 +9,13 @@
 
 #if WEFT_TSAN
 
-/* TSan dies beyond some 8,000 fibers, threads included. When a crowd is parked, the
- * others run as their worker's loop, and TSan does not tell them apart. */
-enum { FIBERS_MAX = 4000 };
-
-static _Atomic int fibers;
-
 void *weft__leave_fiber(struct worker *worker, struct task *task)
 {
 	if (!task)
 		return worker->idle_fiber;
-	if (!task->fiber) {
-		if (atomic_fetch_add_explicit(&fibers, 1, memory_order_relaxed) < FIBERS_MAX) {
-			task->fiber = weft__tsan_new();
-		} else {
-			atomic_fetch_sub_explicit(&fibers, 1, memory_order_relaxed);
-			task->fiber = worker->idle_fiber;
-		}
-	}
-	return task->fiber;
-}
-
-void weft__leave_fiber_end(struct worker *worker, struct task *task)
-{
-	if (task->fiber != worker->idle_fiber) {
-		weft__tsan_free(task->fiber);
-		atomic_fetch_sub_explicit(&fibers, 1, memory_order_relaxed);
-	}
+	if (!task->strand.fiber)
+		task->strand.fiber = weft__tsan_new();
+	return task->strand.fiber;
 }
 
 #endif

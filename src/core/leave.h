@@ -72,19 +72,20 @@ static always_inline void asan_arrive(struct worker *worker, void *fake)
 #endif
 
 #if WEFT_TSAN
-/** The fiber of a task, or of the loop (NULL). */
+/** The fiber of a task, made when it has none yet, or of the loop (NULL). */
 void *weft__leave_fiber(struct worker *worker, struct task *task);
-void weft__leave_fiber_end(struct worker *worker, struct task *task);
 #endif
 
 /* The last thing before the switch to weft__thread.task, or to the loop: not a call
- * lies in between. What the leaver did comes before what that one does. */
-static always_inline void tsan_leave(struct worker *worker)
+ * lies in between. @self: who leaves; NULL: the loop. (base/sanitizer.h, T2 and T4) */
+static always_inline void tsan_leave(struct worker *worker, struct strand *self)
 {
 #if WEFT_TSAN
+	if (self)
+		self->fiber = weft__tsan_self();
 	weft__tsan_switch(weft__leave_fiber(worker, weft__thread.task));
 #else
-	(void)worker;
+	(void)worker, (void)self;
 #endif
 }
 
@@ -142,7 +143,7 @@ static always_inline struct task *leave_switch(struct leave_way way)
 
 	asan_leave(weft__thread.worker, container_of(way.from, struct strand, ctx),
 		   strand_of_target(weft__thread.worker), &fake);
-	tsan_leave(weft__thread.worker);
+	tsan_leave(weft__thread.worker, container_of(way.from, struct strand, ctx));
 	left = weft_context_switch(way.from, way.to, NULL);
 	asan_arrive(weft__thread.worker, fake);
 	return left;

@@ -78,7 +78,7 @@ noinline void weft__leave_whole(struct worker *worker, struct task *self, struct
 	weft__thread.coroutine = NULL;
 	target = worker_target(worker, next);
 	asan_leave(worker, &self->strand, strand_of_target(worker), &fake);
-	tsan_leave(worker);
+	tsan_leave(worker, &self->strand);
 	left = weft_context_switch(&self->strand.ctx, target,
 				   self->flags & WEFT_MIGRATE ? self : NULL);
 	asan_arrive(thread_fresh()->worker, fake);

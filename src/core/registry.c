@@ -46,6 +46,16 @@ void weft__worker_unregister(struct worker *worker)
  * is type-stable, as that of other tasks is. */
 static struct worker *workers_free;
 
+/* All but what late wakers look at: their count, and main's wait word. */
+static void worker_clear(struct worker *worker)
+{
+	const size_t wait = offsetof(struct worker, main.task.wait);
+	const size_t rest = wait + sizeof worker->main.task.wait;
+
+	memset(worker, 0, wait);
+	memset((char *)worker + rest, 0, offsetof(struct worker, wakers) - rest);
+}
+
 struct worker *weft__worker_new(void)
 {
 	struct worker *worker;
@@ -58,7 +68,7 @@ struct worker *weft__worker_new(void)
 	if (!worker)
 		worker = weft__map(sizeof *worker);
 	if (worker)
-		memset(worker, 0, offsetof(struct worker, wakers));
+		worker_clear(worker);
 	return worker;
 }
 

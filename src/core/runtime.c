@@ -152,7 +152,6 @@ static int init_loop(struct worker *worker, bool main_runs)
 #endif
 #if WEFT_TSAN
 	worker->idle_fiber = main_runs ? weft__tsan_new() : weft__tsan_self();
-	worker->main.task.fiber = main_runs ? weft__tsan_self() : NULL;
 #endif
 	return 0;
 }
@@ -173,6 +172,7 @@ static int worker_init(struct worker *worker, struct runtime *runtime, uint32_t 
 
 	worker->default_class = (uint8_t)weft__stack_class(0);
 	worker->errno_location = &errno;
+	worker->stacks = weft__thread.stacks;
 	init_clockwork(worker, runtime);
 	init_main(worker, main_runs);
 	return 0;

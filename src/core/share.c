@@ -98,12 +98,16 @@ static inline struct task *adopt(struct worker *worker, struct task *task)
 	return task;
 }
 
-/* Keeps the others of a batch that has changed hands, oldest first. */
+/* Keeps the others of a batch that has changed hands, oldest first. While they were on
+ * their way somebody may have looked everywhere, and gone to sleep: they are published
+ * anew. */
 static void keep(struct worker *worker, struct task **tasks, unsigned count)
 {
 	for (unsigned i = 0; i < count; i++)
 		put(worker, tasks[i]->state == TASK_NEW ? &worker->fresh : &worker->ready,
 		    tasks[i]);
+	if (count)
+		notify(worker->runtime);
 }
 
 static struct task *take_injected(struct worker *worker)
@@ -278,7 +282,8 @@ int64_t weft__share_before_sleep(struct worker *worker, int64_t timeout_ns)
 	worker->announced = true;
 	idle_announce(&runtime->idle, worker->place);
 	weft__runtime_check_drained(worker); /* N2 */
-	if (worker->queue.head || work_anywhere(runtime) || atomic_load(&runtime->stopping))
+	worker->saw_work = work_anywhere(runtime);
+	if (worker->queue.head || worker->saw_work || atomic_load(&runtime->stopping))
 		return 0;
 	/* H3. With nobody awake there is nobody to watch; whoever wakes up first sees to it
 	 * that there is a lookout again. */
@@ -302,7 +307,8 @@ static void serve(struct worker *worker, struct worker *other, int64_t now_ns)
 	    !atomic_load_explicit(&other->covered, memory_order_relaxed))
 		return;
 	weft__movers_fire(&other->movers, now_ns);
-	weft__poller_wait_for(&worker->poller, &other->poller, weft__on_fd_ready);
+	weft__poller_wait_for(&worker->poller, &other->poller,
+			      atomic_load_explicit(&weft__on_fd_ready, memory_order_relaxed));
 }
 
 static void keep_watch(struct worker *worker)
@@ -317,6 +323,19 @@ static void keep_watch(struct worker *worker)
 	atomic_store(&runtime->lookout, 0);
 }
 
+/* We come up with tasks of our own, and run them first. Others rely on us: they have
+ * seen us counted, or we have seen their work in our last look. The duty goes on to
+ * somebody else. */
+static void pass_on(struct worker *worker)
+{
+	struct idle *idle = &worker->runtime->idle;
+	bool duty = worker->spinning ? idle_end_spin(idle, true) : worker->saw_work;
+
+	worker->spinning = worker->saw_work = false;
+	if (duty)
+		notify(worker->runtime);
+}
+
 void weft__share_after_sleep(struct worker *worker)
 {
 	struct runtime *runtime = worker->runtime;
@@ -327,9 +346,11 @@ void weft__share_after_sleep(struct worker *worker)
 	worker->spinning = idle_withdraw(&runtime->idle, worker->place);
 	if (worker->lookout)
 		keep_watch(worker);
+	if (!worker->queue.head)
+		return;
+	pass_on(worker);
 	/* Work has come while everybody slept: somebody must watch over us now. */
-	else if (worker->queue.head &&
-		 atomic_load_explicit(&runtime->movable_alive, memory_order_relaxed) &&
-		 !atomic_load_explicit(&runtime->lookout, memory_order_relaxed))
+	if (atomic_load_explicit(&runtime->movable_alive, memory_order_relaxed) &&
+	    !atomic_load_explicit(&runtime->lookout, memory_order_relaxed))
 		notify(runtime);
 }

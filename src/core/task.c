@@ -55,7 +55,7 @@ noinline void weft__task_left(struct task *task)
 	if (unlikely(task->strand.shared != NULL))
 		weft__shared_leave(&task->strand);
 #if WEFT_TSAN
-	weft__leave_fiber_end(weft__thread.worker, task);
+	weft__tsan_free(task->strand.fiber);
 #endif
 	task_put(task);
 }
@@ -146,7 +146,7 @@ static always_inline void __attribute__((noreturn)) task_exit(struct task *self,
 	weft__thread.coroutine = NULL;
 	target = worker_target(worker, next);
 	asan_leave(worker, &self->strand, strand_of_target(worker), NULL);
-	tsan_leave(worker);
+	tsan_leave(worker, &self->strand);
 	weft_context_switch(&self->strand.ctx, target, self);
 	__builtin_unreachable();
 }
@@ -195,7 +195,7 @@ static always_inline void task_init(struct task *task, struct worker *worker, un
 	task->start.fn = fn;
 	task->start.arg = arg;
 #if WEFT_TSAN
-	task->fiber = NULL;
+	task->strand.fiber = NULL;
 #endif
 #if WEFT_ASAN
 	task->strand.asan_low = task->strand.shared ? task->strand.shared->low : task->strand.low;

@@ -114,9 +114,6 @@ struct task {
 		struct timer timer;   /* while in a sleep */
 		struct waiter waiter; /* while in another wait */
 	};
-#if WEFT_TSAN
-	void *fiber; /* made when it first runs; leave.c */
-#endif
 };
 
 /** With a private stack there is room: a wait with a deadline needs both. */

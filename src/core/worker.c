@@ -23,7 +23,7 @@ enum {
 	SHARED_RETRY_NS = 1000000 /* no memory to save a shared stack: try again after 1 ms */
 };
 
-poll_ready_fn *weft__on_fd_ready;
+_Atomic(poll_ready_fn *) weft__on_fd_ready;
 
 /* --- looking around -------------------------------------------------------- */
 
@@ -43,7 +43,9 @@ static void fire_timers(struct worker *worker, int64_t now_ns)
 
 int weft__worker_poll(struct worker *worker, int64_t timeout_ns)
 {
-	return weft__poller_wait(&worker->poller, timeout_ns, weft__on_fd_ready);
+	/* relaxed: who has registered a descriptor has seen it set */
+	return weft__poller_wait(&worker->poller, timeout_ns,
+				 atomic_load_explicit(&weft__on_fd_ready, memory_order_relaxed));
 }
 
 /* Lookouts read it (share.c): relaxed, they only compare it with their own clock. */
@@ -54,6 +56,7 @@ static inline void set_last_look(struct worker *worker, int64_t now_ns)
 
 static void fire_all(struct worker *worker, int64_t now_ns)
 {
+	worker->stacks = weft__thread.stacks;
 	worker_note_time(worker, now_ns);
 	if (worker->wheel.armed)
 		fire_timers(worker, now_ns);
@@ -252,7 +255,7 @@ void weft__worker_loop(struct worker *worker, struct task *note)
 #if WEFT_ASAN
 		asan_leave(worker, &worker->asan_idle, &next->strand, &fake);
 #endif
-		tsan_leave(worker);
+		tsan_leave(worker, NULL);
 		note = weft_context_switch(&worker->idle, &next->strand.ctx, NULL);
 		asan_arrive(worker, fake);
 	}

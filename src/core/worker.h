@@ -60,6 +60,7 @@ struct worker {
 	bool lookout;          /* sleeps on behalf of the busy ones: share.c */
 	bool announced;        /* in runtime->idle, as a sleeper */
 	bool spinning;         /* counted in runtime->idle, by whoever woke us */
+	bool saw_work;         /* the last look before a sleep found work for anybody */
 	uint32_t now_coarse;   /* the time of the last look at a clock, >> NOW_COARSE_SHIFT */
 	uint32_t slices;       /* M:N: budgets left until the next look around */
 	uint64_t drain_ticket; /* main, waiting in weft_run() for the others to end; or 0 */
@@ -85,6 +86,7 @@ struct worker {
 	_Alignas(64) struct poller poller;
 	struct daemons *daemons; /* own_daemons, or the runtime's */
 	struct daemons own_daemons;
+	struct stack_cache *stacks;            /* of this thread; for weft_stats() */
 	struct stack_slot loop_slot;           /* the stack of the loop; its block is unused */
 	_Alignas(64) struct private_task main; /* the thread's own task; aligned for its handle */
 	struct wheel wheel;
@@ -148,7 +150,7 @@ static inline struct task *queue_pop(struct task_queue *queue)
 }
 
 /** What a ready descriptor does; set by the io layer before it registers one. */
-extern poll_ready_fn *weft__on_fd_ready;
+extern _Atomic(poll_ready_fn *) weft__on_fd_ready;
 
 /** Looks at inbox, timers and poller, and sets the next budget. */
 void weft__worker_tick(struct worker *worker);

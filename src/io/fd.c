@@ -146,8 +146,8 @@ struct fd_entry *weft__fd_make(int fd)
 	chunk = weft__map(bytes); /* zeroed, and only what is touched is there */
 	if (!chunk)
 		return NULL;
-	weft__on_fd_ready = on_ready;
-	weft__on_fd_soon = on_soon;
+	atomic_store_explicit(&weft__on_fd_ready, on_ready, memory_order_relaxed);
+	atomic_store_explicit(&weft__on_fd_soon, on_soon, memory_order_relaxed);
 	/* release pairs with the acquire in weft__fd_look() */
 	if (!atomic_compare_exchange_strong_explicit(
 		    &weft__fd_chunks[(unsigned)fd >> FD_CHUNK_BITS], &theirs, chunk,
@@ -354,8 +354,11 @@ static void begin_life(struct fd_entry *entry, uint32_t flags)
 		list_init(&entry->waiters);
 	entry->generation++;
 	entry->poller = 0;
-	entry->receive_timeout_ns = entry->send_timeout_ns = 0;
-	entry->status = atomic_load_explicit(&weft__fd_status, memory_order_relaxed);
+	atomic_store_explicit(&entry->receive_timeout_ns, 0, memory_order_relaxed);
+	atomic_store_explicit(&entry->send_timeout_ns, 0, memory_order_relaxed);
+	atomic_store_explicit(&entry->status,
+			      atomic_load_explicit(&weft__fd_status, memory_order_relaxed),
+			      memory_order_relaxed);
 	atomic_store_explicit(&entry->flags, flags | FD_INIT, memory_order_relaxed);
 	/* Only drained() competes, and what it says is of the former life. */
 	atomic_store_explicit(&entry->ready, ((word + TICK_ONE) & ~(TICK_ONE - 1u)) | BOTH,

@@ -40,11 +40,11 @@ struct fd_entry {
 	_Atomic uint32_t ready;
 	_Atomic uint32_t flags; /* enum fd_flags */
 	uint32_t generation;
-	uint32_t poller; /* id of the one that armed it last; 0: none in this generation */
-	uint32_t status; /* weft__fd_status when FD_STATUS and FD_TIMEOUTS were learnt */
-	int64_t receive_timeout_ns, send_timeout_ns; /* SO_RCVTIMEO, SO_SNDTIMEO; 0: none */
-	struct list waiters;                         /* struct waiter; see waiter_bits() */
-	_Atomic uint32_t busy;                       /* see busy_enter() in wait.h */
+	uint32_t poller;         /* id of the one that armed it last; 0: none in this generation */
+	_Atomic uint32_t status; /* weft__fd_status when FD_STATUS and FD_TIMEOUTS were learnt */
+	_Atomic int64_t receive_timeout_ns, send_timeout_ns; /* SO_RCVTIMEO, SO_SNDTIMEO; 0: none */
+	struct list waiters;                                 /* struct waiter; see waiter_bits() */
+	_Atomic uint32_t busy;                               /* see busy_enter() in wait.h */
 };
 
 _Static_assert(sizeof(struct fd_entry) == 64, "one cache line");
@@ -216,11 +216,22 @@ bool weft__fd_nonblocking(struct fd_entry *entry, int fd);
  * SO_SNDTIMEO; 0: without end. Asks the kernel at most once per generation. */
 int64_t weft__fd_timeout(struct fd_entry *entry, int fd, unsigned bit);
 
+/** True when nobody has changed a shared description since @entry was asked. */
+static inline bool fd_status_current(const struct fd_entry *entry)
+{
+	uint32_t now = atomic_load_explicit(&weft__fd_status, memory_order_relaxed);
+
+	/* acquire pairs with the release in current(): flags of before are cleared */
+	return atomic_load_explicit(&((struct fd_entry *)entry)->status, memory_order_acquire) ==
+	       now;
+}
+
 /** True when it is known, without a system call, that O_NONBLOCK is not set. */
 static inline bool fd_known_blocking(const struct fd_entry *entry)
 {
-	return (fd_flags(entry) & (FD_STATUS | FD_NONBLOCK)) == FD_STATUS &&
-	       entry->status == atomic_load_explicit(&weft__fd_status, memory_order_relaxed);
+	/* status first: what was learnt under it is in the flags that are read after it */
+	return fd_status_current(entry) &&
+	       (fd_flags(entry) & (FD_STATUS | FD_NONBLOCK)) == FD_STATUS;
 }
 
 void weft__fd_flags_change(struct fd_entry *entry, uint32_t clear, uint32_t set) WEFT_PRIVATE;

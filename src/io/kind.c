@@ -115,15 +115,18 @@ int weft__fd_learn(struct fd_entry *entry, int fd)
 
 /* --- what the user may change ---------------------------------------------- */
 
-/* True when @what has been learnt and holds. */
+/* True when @what has been learnt and holds. Threads that share a descriptor may find
+ * out at the same time that it does not: then each asks. */
 static bool current(struct fd_entry *entry, uint32_t what)
 {
 	uint32_t status = atomic_load_explicit(&weft__fd_status, memory_order_relaxed);
 
-	if (likely(entry->status == status))
-		return fd_flags(entry) & what;
+	/* acquire pairs with weft__fd_timeout(): the times are there when the flag is */
+	if (likely(fd_status_current(entry)))
+		return atomic_load_explicit(&entry->flags, memory_order_acquire) & what;
 	weft__fd_flags_change(entry, FD_STATUS | FD_TIMEOUTS, 0);
-	entry->status = status;
+	/* release pairs with fd_status_current() */
+	atomic_store_explicit(&entry->status, status, memory_order_release);
 	return false;
 }
 
@@ -146,6 +149,17 @@ bool weft__fd_nonblocking(struct fd_entry *entry, int fd)
 	return fd_flags(entry) & FD_NONBLOCK;
 }
 
+static _Atomic int64_t *timeout_of(struct fd_entry *entry, unsigned bit)
+{
+	return bit == POLL_READABLE ? &entry->receive_timeout_ns : &entry->send_timeout_ns;
+}
+
+static void set_timeout(struct fd_entry *entry, unsigned bit, int64_t timeout_ns)
+{
+	/* relaxed: FD_TIMEOUTS tells that it is there */
+	atomic_store_explicit(timeout_of(entry, bit), timeout_ns, memory_order_relaxed);
+}
+
 static int64_t ask_timeout(int fd, int option)
 {
 	struct timeval tv;
@@ -158,11 +172,12 @@ static int64_t ask_timeout(int fd, int option)
 int64_t weft__fd_timeout(struct fd_entry *entry, int fd, unsigned bit)
 {
 	if (!current(entry, FD_TIMEOUTS)) {
-		entry->receive_timeout_ns = ask_timeout(fd, SO_RCVTIMEO);
-		entry->send_timeout_ns = ask_timeout(fd, SO_SNDTIMEO);
+		set_timeout(entry, POLL_READABLE, ask_timeout(fd, SO_RCVTIMEO));
+		set_timeout(entry, POLL_WRITABLE, ask_timeout(fd, SO_SNDTIMEO));
+		/* release (in cas32()) pairs with the acquire in current() */
 		weft__fd_flags_change(entry, 0, FD_TIMEOUTS);
 	}
-	return bit == POLL_READABLE ? entry->receive_timeout_ns : entry->send_timeout_ns;
+	return atomic_load_explicit(timeout_of(entry, bit), memory_order_relaxed);
 }
 
 /* Other numbers of the description must ask again. */
@@ -172,7 +187,8 @@ static void changed(struct fd_entry *entry)
 		uint32_t status =
 			atomic_fetch_add_explicit(&weft__fd_status, 1, memory_order_relaxed);
 
-		entry->status = status + 1;
+		/* relaxed: what the entry says already holds */
+		atomic_store_explicit(&entry->status, status + 1, memory_order_relaxed);
 	}
 }
 
@@ -195,10 +211,7 @@ void weft__fd_set_timeout(int fd, unsigned bit, int64_t timeout_ns)
 		return;
 	(void)current(entry, FD_TIMEOUTS);
 	changed(entry);
-	if (bit == POLL_READABLE)
-		entry->receive_timeout_ns = timeout_ns;
-	else
-		entry->send_timeout_ns = timeout_ns;
+	set_timeout(entry, bit, timeout_ns);
 }
 
 void weft__fd_duplicated(int from, int to)

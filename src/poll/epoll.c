@@ -251,13 +251,14 @@ static always_inline unsigned bits_of(uint32_t events)
 	return bits;
 }
 
-poll_soon_fn *weft__on_fd_soon;
+_Atomic(poll_soon_fn *) weft__on_fd_soon;
 
 /* Asks for the memory of events to come: a chain of loads, each started
  * SOON_STEP events before it is followed. */
 static always_inline void announce(const struct poller *poller, long i, long count)
 {
-	poll_soon_fn *soon = weft__on_fd_soon;
+	/* relaxed: a hint, and code is always there */
+	poll_soon_fn *soon = atomic_load_explicit(&weft__on_fd_soon, memory_order_relaxed);
 
 	if (unlikely(!soon))
 		return;

@@ -42,7 +42,7 @@ typedef void poll_ready_fn(int fd, uint32_t generation, unsigned bits);
 typedef void poll_soon_fn(int fd, unsigned stage);
 
 /** NULL, or what the io layer wants to be told. */
-extern poll_soon_fn *weft__on_fd_soon;
+extern _Atomic(poll_soon_fn *) weft__on_fd_soon;
 
 /** @count ids for pollers, one after the other. Return: the first. */
 uint32_t weft__poller_ids(uint32_t count);

@@ -23,6 +23,7 @@
 #include <base/fault.h>
 #include <base/log.h>
 #include <base/stack_cpu.h>
+#include <base/valgrind.h>
 #include <stack/arena.h>
 
 enum {
@@ -190,10 +191,20 @@ static uint32_t carve(struct size_class *sc, unsigned class, struct stack_bin *b
 	return n;
 }
 
+/* They stay what they are for the life of the process, as guards do (A2). */
+static void tell_valgrind(const struct stack_chunk *chunk, uint32_t first, uint32_t count)
+{
+	for (uint32_t i = first; i < first + count; i++) {
+		struct stack_slot slot = chunk_slot(chunk, i);
+
+		weft__valgrind_stack(slot.low, slot.top);
+	}
+}
+
 int weft__arena_draw(unsigned class, struct stack_bin *bin)
 {
 	struct size_class *sc = &classes[class];
-	uint32_t carved;
+	uint32_t first, carved;
 	bool recycled;
 
 	pthread_once(&once, register_fork);
@@ -205,8 +216,9 @@ int weft__arena_draw(unsigned class, struct stack_bin *bin)
 		return 1;
 	if (!carved)
 		return -ENOMEM;
-	weft__guard_install(bin->chunk, bin->fresh_first + (uint32_t)__builtin_ctzll(bin->fresh),
-			    carved);
+	first = bin->fresh_first + (uint32_t)__builtin_ctzll(bin->fresh);
+	weft__guard_install(bin->chunk, first, carved);
+	tell_valgrind(bin->chunk, first, carved);
 	return 0;
 }
 

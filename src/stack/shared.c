@@ -16,6 +16,7 @@
 
 #include <base/fault.h>
 #include <base/log.h>
+#include <base/valgrind.h>
 #include <stack/shared.h>
 #include <stack/stack.h>
 
@@ -24,7 +25,7 @@ struct copy_head {
 	const weft_context *outer;
 	size_t bytes;
 };
-#define COPY_HAS_HEAD ((uintptr_t)1)
+enum { COPY_HAS_HEAD = 1 };
 
 struct weft_stack_group {
 	struct thread *owner;
@@ -161,7 +162,7 @@ static int save(struct shared_stack *stack)
 static void restore(struct strand *strand, struct shared_stack *stack)
 {
 	uintptr_t saved = (uintptr_t)strand->saved;
-	char *copy = (char *)(saved & ~COPY_HAS_HEAD);
+	char *copy = (char *)(saved & ~(uintptr_t)COPY_HAS_HEAD);
 	size_t extra = saved & COPY_HAS_HEAD ? sizeof(struct copy_head) : 0;
 	struct copy_head head = { .outer = NULL };
 
@@ -170,6 +171,7 @@ static void restore(struct strand *strand, struct shared_stack *stack)
 	else
 		head.bytes = (size_t)(strand->shared->top - weft__context_low(&strand->ctx));
 	if (stack) {
+		weft__valgrind_frames(stack->top - head.bytes, head.bytes);
 		memcpy(stack->top - head.bytes, copy + extra, head.bytes);
 		stack->outer = head.outer;
 	}

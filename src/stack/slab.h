@@ -36,7 +36,7 @@ bool weft__block_age(struct stack_cache *cache);
 /* --- control blocks: block.c ------------------------------------------------- */
 
 /* Sanitizers want to know more of each task than two cache lines hold. */
-#define BLOCK_BYTES (WEFT_ASAN || WEFT_TSAN ? 256 : 128)
+enum { BLOCK_BYTES = WEFT_ASAN || WEFT_TSAN ? 256 : 128 };
 
 /** BLOCK_BYTES zeroed, 128-byte aligned, type-stable memory for struct task: never unmapped
  * (A1). The first 8 bytes of a free one are not its last owner's. */

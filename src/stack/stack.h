@@ -38,7 +38,7 @@ enum {
 };
 
 /** Bytes of control block that every slot keeps room for at its top. */
-#define STACK_BLOCK_BYTES (WEFT_ASAN || WEFT_TSAN ? 320 : 192)
+enum { STACK_BLOCK_BYTES = WEFT_ASAN || WEFT_TSAN ? 320 : 192 };
 
 /** Block and colour lie in the last so many bytes of a slot. */
 #define STACK_HEAD_BYTES 4096
@@ -217,8 +217,9 @@ static inline bool weft__stack_canary_intact(const struct stack_slot *slot)
  * since it was cold. Asks mincore(2). */
 int64_t weft__stack_touched(const struct stack_slot *slot);
 
-/** Slots in use and kept warm, of this thread's cache. */
-void weft__stack_count(uint64_t *ret_used, uint64_t *ret_cached);
+/** Slots in use and kept warm, of a thread's cache (NULL: none); a snapshot when it is
+ * another thread's. */
+void weft__stack_count(const struct stack_cache *cache, uint64_t *ret_used, uint64_t *ret_cached);
 
 /**
  * weft__stack_age - let slots that nobody needs go cold; for whoever has time

@@ -22,6 +22,10 @@ struct strand {
 	const void *asan_low;
 	size_t asan_bytes;
 #endif
+#if WEFT_TSAN
+	/* What it goes on as; NULL: it has not run yet (base/sanitizer.h, T1 and T4). */
+	void *fiber;
+#endif
 };
 
 #endif

@@ -122,6 +122,33 @@ for program in weft weft-static hook hook-static; do
 	check cmake_$program "$out/cmake/cmake-$program"
 done
 
+# --- the script for gdb -----------------------------------------------------------------
+
+# It lies where gdb looks for it, were the prefix gdb's own.
+gdb_script()
+{
+	script=$(find "$prefix/share/gdb/auto-load/opt/weft" -name 'libweft.so.*-gdb.py')
+	[ -e "$lib/$(basename "${script%-gdb.py}")" ] && cmp "$script" "$prefix/share/weft/weft-gdb.py"
+}
+# And gdb does load it: here from a directory like that of its own, for this place.
+gdb_loads_it()
+{
+	real=$(realpath "$lib")
+	mkdir -p "$out/auto-load$real" && cp "$script" "$out/auto-load$real/" || return 1
+	LD_LIBRARY_PATH=$lib gdb -nx -batch -iex "set auto-load scripts-directory $out/auto-load" \
+		-iex "set auto-load safe-path /" -ex 'break weft_join' -ex run -ex 'weft tasks' \
+		"$out/plain-shared" </dev/null >"$out/gdb" 2>&1
+	cat "$out/gdb"
+	grep -E '^ +1 +main +running +thread 1 ' "$out/gdb"
+}
+
+check gdb_script gdb_script
+if [ "$(gdb -nx -batch -ex 'python print(6 * 7)' 2>&1)" = 42 ]; then
+	check gdb_loads_it gdb_loads_it
+else
+	skip gdb_loads_it "no gdb with Python"
+fi
+
 # Preloaded, the same program needs no second link: here its static form has none of the
 # hooks, so it must hang without, and work with, the library.
 check make_unhooked cc -O2 -I"$prefix/include" -o "$out/unhooked" hooked.c -L"$lib" -lweft \

@@ -5,7 +5,7 @@
 #ifndef WEFT_ARCH_CPU_H
 #define WEFT_ARCH_CPU_H
 
-#define CONTEXT_RED_ZONE 0 /* the Linux ABI has none */
+enum { CONTEXT_RED_ZONE = 0 }; /* the Linux ABI has none */
 
 static always_inline void weft__fp_save(struct fp_control *fp)
 {

@@ -19,9 +19,9 @@
  * inlines weft_yield(), and so calls libweft: compilers use a red zone only where
  * nothing is called. So no byte is kept in vain. */
 #if WEFT_SWITCH_INLINE && !defined(WEFT_NO_RED_ZONE)
-#define CONTEXT_RED_ZONE 128
+enum { CONTEXT_RED_ZONE = 128 };
 #else
-#define CONTEXT_RED_ZONE 0
+enum { CONTEXT_RED_ZONE = 0 };
 #endif
 
 static always_inline void weft__fp_save(struct fp_control *fp)
