@@ -89,3 +89,10 @@ void weft__registry_unlock(void)
 {
 	pthread_mutex_unlock(&workers_lock);
 }
+
+void weft__registry_forked(const struct worker *kept)
+{
+	for (unsigned i = 1; i < WORKERS_MAX; i++)
+		if (atomic_load_explicit(&workers[i], memory_order_relaxed) != kept)
+			atomic_store_explicit(&workers[i], NULL, memory_order_relaxed);
+}

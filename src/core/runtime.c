@@ -77,7 +77,7 @@ static void thread_end(void *arg)
 
 static void process_init(void)
 {
-	pthread_atfork(weft__registry_lock, weft__registry_unlock, weft__registry_unlock);
+	weft__fork_init();
 	key_made = pthread_key_create(&thread_end_key, thread_end) == 0;
 	weft__leave_init();
 }

@@ -104,9 +104,24 @@ void weft__worker_unregister(struct worker *worker);
 struct worker *weft__worker_new(void);
 void weft__worker_free(struct worker *worker);
 
-/** Around fork(2): the table is whole in the child. */
+/** Around fork(2): the table is whole in the child, and @kept (or nobody) alone in it. */
 void weft__registry_lock(void);
 void weft__registry_unlock(void);
+void weft__registry_forked(const struct worker *kept);
+
+/* --- fork.c ----------------------------------------------------------------------- */
+
+/** Once a process. */
+void weft__fork_init(void);
+
+/** Tasks with a lower id than this are of a parent process. */
+extern uint64_t weft__first_id;
+
+/** A handle's task exists in the parent of this process only. */
+static inline bool task_is_foreign(const struct task *task)
+{
+	return unlikely(task->id < weft__first_id) && task != weft__thread.task;
+}
 
 /* --- runtime.c: a thread becomes a worker ---------------------------------------- */
 

@@ -438,6 +438,8 @@ int weft_join(weft_task *handle, int64_t deadline_ns, int *ret)
 			return -ESRCH;
 		if (joiner != JOINER_NONE)
 			return -EBUSY;
+		if (task_is_foreign(task))
+			return -ESRCH;
 		if (deadline_ns == WEFT_NOWAIT)
 			return -EAGAIN;
 		if (unlikely(!weft__task_self(&rc)))
@@ -468,7 +470,7 @@ int weft_cancel(weft_task *handle)
 {
 	struct task *task = task_of(handle);
 
-	if (!task)
+	if (!task || task_is_foreign(task))
 		return -ESRCH;
 	weft__task_cancel(task);
 	return 0;

@@ -8,6 +8,7 @@
  * leaves the CPU next, a task or this loop, pops it and jumps into it.
  */
 #include <errno.h>
+#include <stdlib.h>
 
 #include <base/clock.h>
 #include <base/log.h>
@@ -171,6 +172,8 @@ static void wait_for_work(struct worker *worker)
 	int events;
 
 	weft__inbox_drain(worker);
+	if (unlikely(worker->orphan) && !worker_alive(worker))
+		exit(0);
 	fire_all(worker, now_ns);
 	timeout_ns = sleep_timeout(worker, now_ns);
 	if (timeout_ns != 0 && !weft__worker_announce_sleep(worker))

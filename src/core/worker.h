@@ -60,6 +60,7 @@ struct worker {
 	bool lookout;          /* sleeps on behalf of the busy ones: share.c */
 	bool announced;        /* in runtime->idle, as a sleeper */
 	bool spinning;         /* counted in runtime->idle, by whoever woke us */
+	bool orphan;           /* in the child of a fork: main is not there (fork.c) */
 	bool saw_work;         /* the last look before a sleep found work for anybody */
 	uint32_t now_coarse;   /* the time of the last look at a clock, >> NOW_COARSE_SHIFT */
 	uint32_t slices;       /* M:N: budgets left until the next look around */
