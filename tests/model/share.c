@@ -23,6 +23,7 @@
 #include <core/share.c>
 
 enum { WORKERS = 3, TASKS = 3 };
+enum mutants { KEEPS_DUTY = 1 };
 
 static struct {
 	_Atomic uint32_t eventfds[WORKERS];
@@ -182,6 +183,8 @@ static void loop(struct worker *worker)
 	for (;;) {
 		model_checkpoint(3);
 		next = worker_pick(worker);
+		if (next && (worker->spinning || worker->saw_work) && model_mutant() != KEEPS_DUTY)
+			weft__share_pass_on(worker);
 		if (!next)
 			next = weft__share_hunt(worker);
 		if (next)
@@ -279,4 +282,37 @@ static const struct model eventful =
 TEST_LIMIT(share, an_event_and_a_spawn, 60)
 {
 	model_must_hold(&eventful);
+}
+
+/* --- planted errors -------------------------------------------------------------------------------- */
+
+/* Found in an earlier share.c: the event's task is in the worker's own ring, so that it is picked
+ * without a hunt. */
+TEST(share, found_runs_while_it_is_counted)
+{
+	model_must_fail(&eventful, &(struct mutant){ .flag = KEEPS_DUTY });
+}
+
+TEST(share, found_announce_without_order)
+{
+	model_must_fail(&spawning, &(struct mutant){ .op = MODEL_RMW,
+						     .threads = 2,
+						     .at = &runtime.idle.sleepers[0],
+						     .effect = MUTANT_RELAXED });
+}
+
+TEST(share, found_nobody_is_notified)
+{
+	model_must_fail(&spawning, &(struct mutant){ .op = MODEL_RMW,
+						     .threads = 1,
+						     .at = &shared.eventfds[1],
+						     .effect = MUTANT_SKIP });
+}
+
+TEST(share, found_last_spinner_keeps_its_count)
+{
+	model_must_fail(&spawning, &(struct mutant){ .op = MODEL_RMW,
+						     .threads = 2,
+						     .at = &runtime.idle.spinning,
+						     .effect = MUTANT_SKIP });
 }
