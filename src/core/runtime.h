@@ -203,6 +203,11 @@ void weft__share_ready(struct runtime *runtime, struct task *task);
 /** Nothing to run here: looks elsewhere, for a while. NULL: nothing. */
 struct task *weft__share_hunt(struct worker *worker);
 
+/** The worker has slept, or was about to, and has found a task of its own, which comes
+ * first. Others rely on it: they have seen it counted as a spinner, or it has seen their
+ * work in its last look. The duty goes on to somebody else. */
+void weft__share_pass_on(struct worker *worker);
+
 /** Every few picks: something of the rings has its turn. */
 void weft__share_turn(struct worker *worker);
 

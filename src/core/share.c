@@ -236,11 +236,21 @@ struct task *weft__share_hunt(struct worker *worker)
 
 	if (!task && counted)
 		task = spin(worker);
-	worker->spinning = false;
+	worker->spinning = worker->saw_work = false;
 	/* N2 of idle.h. Off duty, we have not looked everywhere: somebody else must. */
 	if (counted && idle_end_spin(&runtime->idle, task || worker_is_off_duty(worker)))
 		notify(runtime);
 	return task;
+}
+
+void weft__share_pass_on(struct worker *worker)
+{
+	struct idle *idle = &worker->runtime->idle;
+	bool duty = worker->spinning ? idle_end_spin(idle, true) : worker->saw_work;
+
+	worker->spinning = worker->saw_work = false;
+	if (duty)
+		notify(worker->runtime);
 }
 
 /* --- sleeping ------------------------------------------------------------------------- */
@@ -323,19 +333,6 @@ static void keep_watch(struct worker *worker)
 	atomic_store(&runtime->lookout, 0);
 }
 
-/* We come up with tasks of our own, and run them first. Others rely on us: they have
- * seen us counted, or we have seen their work in our last look. The duty goes on to
- * somebody else. */
-static void pass_on(struct worker *worker)
-{
-	struct idle *idle = &worker->runtime->idle;
-	bool duty = worker->spinning ? idle_end_spin(idle, true) : worker->saw_work;
-
-	worker->spinning = worker->saw_work = false;
-	if (duty)
-		notify(worker->runtime);
-}
-
 void weft__share_after_sleep(struct worker *worker)
 {
 	struct runtime *runtime = worker->runtime;
@@ -348,7 +345,6 @@ void weft__share_after_sleep(struct worker *worker)
 		keep_watch(worker);
 	if (!worker->queue.head)
 		return;
-	pass_on(worker);
 	/* Work has come while everybody slept: somebody must watch over us now. */
 	if (atomic_load_explicit(&runtime->movable_alive, memory_order_relaxed) &&
 	    !atomic_load_explicit(&runtime->lookout, memory_order_relaxed))

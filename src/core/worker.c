@@ -264,6 +264,8 @@ void weft__worker_loop(struct worker *worker, struct task *note)
 		worker->pending = NULL;
 		if (!next)
 			next = worker_pick(worker);
+		if (next && unlikely(worker->spinning || worker->saw_work))
+			weft__share_pass_on(worker);
 		if (!next && worker->runtime) {
 			/* acquire pairs with dismiss_all() in crew.c */
 			if (unlikely(atomic_load_explicit(&worker->runtime->stopping,
