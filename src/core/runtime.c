@@ -102,6 +102,7 @@ static void runtime_leave(struct worker *worker)
 	if (weft__thread.worker == worker) {
 		/* The rest is the thread's: its coroutines may outlive the runtime. */
 		weft__thread.worker = NULL;
+		weft__trace_end_thread();
 		weft__thread.worker_index = 0;
 		weft__thread.task = NULL;
 	}
@@ -145,6 +146,7 @@ static void drop_lock(void)
 static void process_init(void)
 {
 	pthread_atfork(take_lock, drop_lock, drop_lock);
+	weft__trace_init();
 	key_made = pthread_key_create(&thread_end_key, thread_end) == 0;
 	weft__leave_init();
 }
@@ -227,6 +229,7 @@ static coldpath int runtime_enter(struct worker **ret_worker)
 	weft__thread.worker = worker;
 	weft__thread.worker_index = worker->index;
 	weft__thread.task = &worker->main.task;
+	weft__trace_enter(worker);
 	errno = saved_errno;
 	*ret_worker = worker;
 	return 0;

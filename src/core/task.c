@@ -248,6 +248,7 @@ static noinline int init_ext(struct worker *worker, struct task *task, const cha
 static always_inline void spawned(struct worker *worker, struct task *task, weft_task **ret_task)
 {
 	weft__runtime_task_began(worker);
+	trace_spawned(task);
 	queue_push(&worker->queue, task);
 	if (ret_task)
 		*ret_task = task_handle(task);
@@ -418,6 +419,7 @@ void weft__task_cancel(struct task *task)
 	uint32_t word = atomic_fetch_or_explicit(&task->wait, WAIT_CANCELED, memory_order_acq_rel) |
 			WAIT_CANCELED;
 
+	trace_canceled(task);
 	while ((word & WAIT_WAITING) && !(word & WAIT_SHIELD)) {
 		if (atomic_compare_exchange_weak_explicit(
 			    &task->wait, &word, word & ~(uint32_t)WAIT_WAITING,

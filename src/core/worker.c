@@ -68,6 +68,10 @@ void weft__ready_elsewhere(struct task *task)
 {
 	struct worker *worker = weft__worker(task_worker(task));
 
+	if (unlikely(weft__thread.trace != NULL) && weft__trace_ready(task)) {
+		ready_here(task);
+		return;
+	}
 	if (worker)
 		inbox_push(worker, task);
 }
@@ -91,6 +95,7 @@ static void inbox_drain(struct worker *worker)
 		struct task *next = oldest->next;
 
 		oldest->state = TASK_READY;
+		trace_event(TRACE_INBOX, 0, oldest->id, 0);
 		queue_push(&worker->queue, oldest);
 		oldest = next;
 	}
@@ -107,6 +112,7 @@ static void fire_timers(struct worker *worker, int64_t now_ns)
 
 		if (next)
 			__builtin_prefetch(ticket_task(next->ticket));
+		trace_timer(timer->ticket, now_ns - timer->when_ns);
 		task_wake(timer->ticket, -ETIMEDOUT);
 		timer = next;
 	}
@@ -143,7 +149,7 @@ static void look_while_busy(struct worker *worker, int64_t now_ns)
 /* The budget follows the tasks: so many picks as took LOOK_EVERY_NS last time,
  * growing at most twofold, shrinking at once. Two tasks that do nothing but
  * yield look every 256 picks; tasks that compute for a millisecond, each. */
-void weft__worker_tick(struct worker *worker)
+void weft__worker_look_paced(struct worker *worker)
 {
 	int64_t now_ns = weft__now();
 	int64_t elapsed_ns = now_ns - worker->last_look_ns;
@@ -204,7 +210,7 @@ static void wait_for_work(struct worker *worker)
 	atomic_store_explicit(&worker->sleeping, 0, memory_order_relaxed);
 	/* After a sleep we do not know the time: the next tick finds out. */
 	worker->last_look_ns = worker->last_poll_ns = timeout_ns ? 0 : now_ns;
-	worker->budget = worker->budget_full;
+	worker_set_budget(worker, worker->budget_full);
 }
 
 /* --- the loop -------------------------------------------------------------- */
@@ -222,7 +228,7 @@ static bool make_resident(struct worker *worker, struct task *task, struct task 
 	if (!*first_failed)
 		*first_failed = task;
 	queue_push(&worker->queue, task);
-	worker->budget = 1; /* timers and other threads go on meanwhile */
+	worker_set_budget(worker, 1); /* timers and other threads go on meanwhile */
 	return false;
 }
 

@@ -16,6 +16,7 @@
 #define WEFT_CORE_WORKER_H
 
 #include <core/task.h>
+#include <core/trace.h>
 #include <poll/poll.h>
 
 /** Tasks linked by next; plain: only the owner touches it. */
@@ -26,9 +27,10 @@ struct task_queue {
 struct worker {
 	/* --- every switch and spawn: the owner's --- */
 	struct task_queue queue;
-	uint32_t budget;      /* picks left until the next look around */
-	uint32_t budget_full; /* what budget starts from: follows the tasks' pace */
-	int *errno_location;  /* of this thread */
+	uint32_t budget;        /* picks left until the next look around */
+	uint32_t budget_full;   /* what budget starts from: follows the tasks' pace */
+	uint32_t budget_traced; /* what budget would be, while it is 1 for the trace's sake */
+	int *errno_location;    /* of this thread */
 	uint64_t switches, parks;
 	uint64_t spawned;
 	uint64_t alive;         /* tasks begun and not ended; main is not counted */
@@ -102,8 +104,19 @@ void weft__worker_unregister(struct worker *worker);
 /** Hands a claimed task to its own worker, which is not the calling thread's. */
 void weft__ready_elsewhere(struct task *task);
 
-/** Looks at inbox, timers and poller, and sets the next budget. */
+/** The budget is used up: look around, and note the pick when it is traced. core/trace.c */
 void weft__worker_tick(struct worker *worker);
+
+/** Looks at inbox, timers and poller, and sets the next budget. */
+void weft__worker_look_paced(struct worker *worker);
+
+/** So many picks until the next look. While they are traced each goes through the
+ * tick. */
+static inline void worker_set_budget(struct worker *worker, uint32_t picks)
+{
+	worker->budget_traced = picks;
+	worker->budget = unlikely(weft__thread.trace != NULL) ? 1 : picks;
+}
 
 /** A look at inbox, timers and (without waiting) the poller, right now. */
 void weft__worker_look(struct worker *worker);
