@@ -64,7 +64,7 @@ static uint64_t object_of(const struct task *self)
 {
 	switch (self->state) {
 	case WAIT_SLEEP:
-		return (uint64_t)self->timer.when_ns;
+		return self->timer.pprev ? (uint64_t)self->timer.when_ns : WEFT_FOREVER;
 	case WAIT_JOIN:
 		return ((const struct task *)self->waiter.object)->id;
 	case WAIT_FD:

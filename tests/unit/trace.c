@@ -143,7 +143,8 @@ static void *write_on(void *arg)
 TEST(trace, a_copy_under_way_of_the_writer_has_no_torn_record)
 {
 	struct trace_record records[64];
-	uint64_t lost, copied = 0, dropped = 0;
+	unsigned disturbed = 0; /* copies with records dropped */
+	uint64_t lost;
 	struct trace_ring *rings;
 	unsigned missed;
 	pthread_t thread;
@@ -152,7 +153,7 @@ TEST(trace, a_copy_under_way_of_the_writer_has_no_torn_record)
 	CHECK_EQ(pthread_create(&thread, NULL, write_on, NULL), 0);
 	while (!shared_ring)
 		sched_yield();
-	for (int round = 0; round < 2000; round++) {
+	for (int round = 0; round < 300000 && disturbed < 3000; round++) {
 		size_t count = weft__trace_copy(shared_ring, records, &lost);
 
 		CHECK_LE(count, 63);
@@ -161,15 +162,13 @@ TEST(trace, a_copy_under_way_of_the_writer_has_no_torn_record)
 			CHECK_EQ(records[i].arg, ~(lost + i));
 			CHECK_EQ(trace_aux(&records[i]), (lost + i) & 0xffffffff);
 		}
-		copied += count;
-		dropped += 63 - count;
+		disturbed += count < 63 && lost > 0;
 	}
 	enough = 1;
 	pthread_join(thread, NULL);
 	CHECK_EQ(weft__trace_end(&rings, &missed), 0);
 	CHECK_EQ(weft__trace_copy(rings, records, &lost), 63);
 	weft__trace_let_go(rings);
-	CHECK_GT(copied + dropped, 0);
 }
 
 /* --- start and stop -------------------------------------------------------- */
