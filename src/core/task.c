@@ -416,10 +416,11 @@ int weft_cancel(weft_task *handle)
  * CANCELED and does not wait, or we see WAITING and end the wait. */
 void weft__task_cancel(struct task *task)
 {
-	uint32_t word = atomic_fetch_or_explicit(&task->wait, WAIT_CANCELED, memory_order_acq_rel) |
-			WAIT_CANCELED;
+	uint32_t word;
 
 	trace_canceled(task);
+	word = atomic_fetch_or_explicit(&task->wait, WAIT_CANCELED, memory_order_acq_rel) |
+	       WAIT_CANCELED;
 	while ((word & WAIT_WAITING) && !(word & WAIT_SHIELD)) {
 		if (atomic_compare_exchange_weak_explicit(
 			    &task->wait, &word, word & ~(uint32_t)WAIT_WAITING,

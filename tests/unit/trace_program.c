@@ -116,7 +116,7 @@ enum { THREADS = 3, ROUNDS = 8, LIVES = 100 };
 
 static _Atomic int stopping;
 static weft_task *_Atomic cross[THREADS]; /* woken by other threads, by a cancel */
-static _Atomic int lives[THREADS];
+static _Atomic int lives[THREADS], let_go[THREADS];
 
 static int wait_for_cancel(void *arg)
 {
@@ -130,15 +130,21 @@ static int life_of_thread(void *arg)
 	for (int i = 0; i < 1000; i++) {
 		weft_task *task = spawn("crossed", wait_for_cancel), *other;
 
+		let_go[mine] = 0;
 		cross[mine] = task;
 		for (int turn = 0; turn < 50 && cross[mine]; turn++) {
 			weft_task_yield();
 			other = atomic_exchange(&cross[(mine + 1) % THREADS], NULL);
-			if (other)
-				weft_cancel(other);
+			if (!other)
+				continue;
+			weft_cancel(other);
+			let_go[(mine + 1) % THREADS] = 1;
 		}
 		if (atomic_exchange(&cross[mine], NULL))
 			weft_cancel(task);
+		else /* the handle must not be dropped while it is in use */
+			while (!let_go[mine])
+				weft_task_yield();
 		weft_join(task, WEFT_FOREVER, NULL);
 		lives[mine]++;
 	}
@@ -184,18 +190,23 @@ static void threads(char *path)
 /* --- across: a task of one thread is woken by another ------------------------ */
 
 static weft_task *_Atomic waiting;
+static _Atomic int woken;
 
 static int wait_here(void *arg)
 {
 	waiting = spawn("waiting", wait_for_cancel);
+	while (!woken) /* the handle must not be dropped while it is in use */
+		weft_sleep(1000000);
 	return weft_join(waiting, WEFT_FOREVER, arg);
 }
 
 static int wake_there(void *arg)
 {
 	(void)arg;
-	while (!waiting || weft_cancel(waiting) < 0)
+	while (!waiting)
 		weft_sleep(1000000);
+	must(weft_cancel(waiting), "weft_cancel");
+	woken = 1;
 	return 0;
 }
 
