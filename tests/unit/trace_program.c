@@ -194,10 +194,13 @@ static _Atomic int woken;
 
 static int wait_here(void *arg)
 {
-	waiting = spawn("waiting", wait_for_cancel);
+	weft_task *task = spawn("waiting", wait_for_cancel);
+
+	weft_task_yield(); /* it runs, and parks */
+	waiting = task;
 	while (!woken) /* the handle must not be dropped while it is in use */
 		weft_sleep(1000000);
-	return weft_join(waiting, WEFT_FOREVER, arg);
+	return weft_join(task, WEFT_FOREVER, arg);
 }
 
 static int wake_there(void *arg)
