@@ -73,19 +73,17 @@ static int open_file(void)
 static int keep_path(const char *path)
 {
 	size_t length = strlen(path), dir = 0;
-	char cwd[PATH_MAX];
 
 	if (path[0] != '/') {
-		long rc = weft__syscall(SYS_getcwd, cwd, sizeof cwd);
+		long rc = weft__syscall(SYS_getcwd, trace_path, sizeof trace_path);
 
 		if (rc < 0)
 			return (int)rc;
-		dir = strlen(cwd);
-		cwd[dir++] = '/';
+		dir = strlen(trace_path);
+		trace_path[dir++] = '/';
 	}
 	if (dir + length >= sizeof trace_path)
 		return -ENAMETOOLONG;
-	memcpy(trace_path, cwd, dir);
 	memcpy(trace_path + dir, path, length + 1);
 	return 0;
 }

@@ -7,124 +7,37 @@
  * two tasks, and inside of these "poll". The rest are instants, and arrows (s, f)
  * from a wake or spawn to the run that it caused.
  *
- * The format: "Trace Event Format", docs.google.com/document/d/1CvAClvFfyA5R-PhYUmn5OOQtYMH4h6I0nSsKchNAySU
+ * The format: "Trace Event Format" of the Chromium project; perfetto.dev/docs tells which
+ * parts of it Perfetto reads.
  */
 #include <errno.h>
-#include <limits.h>
-#include <string.h>
 
-#include <base/syscall.h>
+#include <base/fault.h>
 #include <core/task.h>
+#include <debug/json.h>
 #include <debug/trace.h>
 #include <weft/types.h>
 
-/* --- text ------------------------------------------------------------------ */
-
 struct out {
+	struct json json;
 	const struct trace *trace;
-	int fd, error;
+	int64_t pid;
 	bool comma; /* before the next event */
-	size_t used;
-	char buf[4096];
 };
 
-static void flush(struct out *out)
+static inline void put(struct out *out, const char *text)
 {
-	size_t done = 0;
-
-	while (done < out->used && !out->error) {
-		long rc = weft__syscall(SYS_write, out->fd, out->buf + done, out->used - done);
-
-		if (rc >= 0)
-			done += (size_t)rc;
-		else if (rc != -EINTR)
-			out->error = (int)rc;
-	}
-	out->used = 0;
+	weft__json_put(&out->json, text);
 }
 
-static void put_char(struct out *out, char c)
+static inline void put_char(struct out *out, char c)
 {
-	if (out->used == sizeof out->buf)
-		flush(out);
-	out->buf[out->used++] = c;
+	weft__json_char(&out->json, c);
 }
 
-static void put(struct out *out, const char *text)
+static inline void put_number(struct out *out, int64_t value)
 {
-	while (*text)
-		put_char(out, *text++);
-}
-
-static void put_number(struct out *out, int64_t value)
-{
-	uint64_t rest = value < 0 ? 0 - (uint64_t)value : (uint64_t)value;
-	char digits[20];
-	unsigned count = 0;
-
-	if (value < 0)
-		put_char(out, '-');
-	do
-		digits[count++] = (char)('0' + rest % 10);
-	while ((rest /= 10) != 0);
-	while (count > 0)
-		put_char(out, digits[--count]);
-}
-
-/* Microseconds with three digits behind the point. */
-static void put_us(struct out *out, int64_t ns)
-{
-	if (ns < 0) {
-		put_char(out, '-');
-		ns = -ns;
-	}
-	put_number(out, ns / 1000);
-	put_char(out, '.');
-	put_char(out, (char)('0' + ns / 100 % 10));
-	put_char(out, (char)('0' + ns / 10 % 10));
-	put_char(out, (char)('0' + ns % 10));
-}
-
-/* Bytes of the UTF-8 sequence that begins here; 0 when it is none. (RFC 3629; long
- * forms and surrogates are let through: readers of JSON do not mind them here.) */
-static unsigned utf8_length(const unsigned char *text)
-{
-	unsigned length = *text >= 0xf0 && *text < 0xf5   ? 4
-			  : *text >= 0xe0 && *text < 0xf0 ? 3
-			  : *text >= 0xc2 && *text < 0xe0 ? 2
-							  : 0;
-
-	for (unsigned i = 1; i < length; i++)
-		if ((text[i] & 0xc0) != 0x80)
-			return 0;
-	return length;
-}
-
-static void put_escaped(struct out *out, const char *text)
-{
-	static const char hex[] = "0123456789abcdef";
-	const unsigned char *at = (const unsigned char *)text;
-
-	while (*at) {
-		unsigned length = utf8_length(at);
-
-		if (*at == '"' || *at == '\\') {
-			put_char(out, '\\');
-			put_char(out, (char)*at++);
-		} else if (*at < 0x20 || *at == 0x7f) {
-			put(out, "\\u00");
-			put_char(out, hex[*at >> 4]);
-			put_char(out, hex[*at++ & 15]);
-		} else if (*at < 0x80) {
-			put_char(out, (char)*at++);
-		} else if (length) {
-			while (length--)
-				put_char(out, (char)*at++);
-		} else { /* a name that was cut, or never was UTF-8 */
-			put(out, "\\ufffd");
-			at++;
-		}
-	}
+	weft__json_number(&out->json, value);
 }
 
 /* --- parts of an event ----------------------------------------------------- */
@@ -135,7 +48,7 @@ static void begin_event(struct out *out, const struct trace_track *track, const 
 	out->comma = true;
 	put(out, ph);
 	put(out, "\",\"pid\":");
-	put_number(out, weft__syscall(SYS_getpid, 0));
+	put_number(out, out->pid);
 	put(out, ",\"tid\":");
 	put_number(out, track->serial);
 }
@@ -145,9 +58,9 @@ static void put_time(struct out *out, uint64_t ticks)
 	const struct trace *trace = out->trace;
 
 	put(out, ",\"ts\":");
-	put_us(out, ticks > trace->begin
-			    ? (int64_t)((double)(ticks - trace->begin) * trace->ns_per_tick)
-			    : 0);
+	weft__json_us(&out->json, ticks > trace->begin ? (int64_t)((double)(ticks - trace->begin) *
+								   trace->ns_per_tick)
+						       : 0);
 }
 
 static void field_number(struct out *out, const char *name, int64_t value)
@@ -168,7 +81,7 @@ static void put_label(struct out *out, uint64_t id)
 	} else if (task && task->main) {
 		put(out, "main");
 	} else if (task && task->name[0]) {
-		put_escaped(out, task->name);
+		weft__json_escaped(&out->json, task->name);
 	} else {
 		put(out, "task ");
 		put_number(out, (int64_t)id);
@@ -198,7 +111,7 @@ static void put_site(struct out *out, uint64_t id)
 	if (!task || !task->site)
 		return;
 	put(out, ",\"site\":\"");
-	put_escaped(out, task->site);
+	weft__json_escaped(&out->json, task->site);
 	put_char(out, '"');
 }
 
@@ -230,7 +143,7 @@ static void put_object(struct out *out, const struct trace_record *record)
 		if (record->arg == INT64_MAX)
 			return;
 		put(out, ",\"until\":");
-		put_us(out, (int64_t)record->arg - out->trace->begin_ns);
+		weft__json_us(&out->json, (int64_t)record->arg - out->trace->begin_ns);
 		return;
 	case WAIT_JOIN:
 		put_char(out, ',');
@@ -443,23 +356,39 @@ static uint64_t count_lost(const struct trace *trace)
 	return lost;
 }
 
+static void put_all(struct out *out)
+{
+	const struct trace *trace = out->trace;
+
+	put(out, "{\"displayTimeUnit\":\"ns\",\"otherData\":{\"weft\":\"" WEFT_VERSION
+		 "\",\"clock\":\"");
+	put(out, weft__trace_counts_ticks() ? "CPU counter" : "CLOCK_MONOTONIC");
+	put(out, "\",");
+	field_number(out, "begin_ns", trace->begin_ns);
+	put_char(out, ',');
+	field_number(out, "overwritten", (int64_t)count_lost(trace));
+	put_char(out, ',');
+	field_number(out, "threads_missed", trace->missed);
+	put(out, "},\"traceEvents\":[");
+	for (size_t i = 0; i < trace->count; i++)
+		put_track(out, &trace->tracks[i]);
+	put(out, "\n]}\n");
+	weft__json_flush(&out->json);
+}
+
+/* Not on the stack: it may be a task's that calls exit(3). */
 int weft__trace_write(const struct trace *trace, int fd)
 {
-	struct out out = { .trace = trace, .fd = fd };
+	struct out *out = weft__calloc(1, sizeof *out);
+	int rc;
 
-	put(&out, "{\"displayTimeUnit\":\"ns\",\"otherData\":{\"weft\":\"" WEFT_VERSION
-		  "\",\"clock\":\"");
-	put(&out, weft__trace_counts_ticks() ? "CPU counter" : "CLOCK_MONOTONIC");
-	put(&out, "\",");
-	field_number(&out, "begin_ns", trace->begin_ns);
-	put_char(&out, ',');
-	field_number(&out, "overwritten", (int64_t)count_lost(trace));
-	put_char(&out, ',');
-	field_number(&out, "threads_missed", trace->missed);
-	put(&out, "},\"traceEvents\":[");
-	for (size_t i = 0; i < trace->count; i++)
-		put_track(&out, &trace->tracks[i]);
-	put(&out, "\n]}\n");
-	flush(&out);
-	return out.error;
+	if (!out)
+		return -ENOMEM;
+	out->json.fd = fd;
+	out->trace = trace;
+	out->pid = weft__syscall(SYS_getpid, 0);
+	put_all(out);
+	rc = out->json.error;
+	free(out);
+	return rc;
 }
