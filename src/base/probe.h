@@ -20,9 +20,9 @@
 #endif
 
 #ifndef probe1
-#define probe1(name, a)       ((void)0)
-#define probe2(name, a, b)    ((void)0)
-#define probe3(name, a, b, c) ((void)0)
+#define probe1(name, a)       ((void)(a))
+#define probe2(name, a, b)    ((void)(a), (void)(b))
+#define probe3(name, a, b, c) ((void)(a), (void)(b), (void)(c))
 #endif
 
 #endif

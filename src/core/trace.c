@@ -94,19 +94,26 @@ static bool note_leave(struct worker *worker, struct trace_ring *ring)
 	return look;
 }
 
-void weft__worker_tick(struct worker *worker)
+/* A look may end the recording of this thread, or begin the next one: the poller's
+ * end is one of the places where threads find out. */
+static noinline void tick_traced(struct worker *worker)
 {
-	struct trace_ring *ring = weft__thread.trace;
-
-	if (unlikely(ring != NULL) && !note_leave(worker, ring))
+	if (!note_leave(worker, weft__thread.trace))
 		return;
 	weft__worker_look_paced(worker);
+	if (!weft__thread.trace)
+		return;
+	worker_set_budget(worker, worker->budget);
+	weft__trace_put(weft__thread.trace, trace_what(TRACE_LOOKED, 0, next_id(worker)), 0, 0);
+}
+
+void weft__worker_tick(struct worker *worker)
+{
 	trace_look();
-	if (unlikely(weft__thread.trace != NULL)) {
-		worker_set_budget(worker, worker->budget);
-		weft__trace_put(weft__thread.trace, trace_what(TRACE_LOOKED, 0, next_id(worker)), 0,
-				0);
-	}
+	if (likely(!weft__thread.trace))
+		weft__worker_look_paced(worker);
+	else
+		tick_traced(worker);
 }
 
 void weft__trace_enter(struct worker *worker)

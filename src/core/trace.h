@@ -49,13 +49,11 @@ static always_inline void trace_timer(uint64_t ticket, int64_t late_ns)
 static always_inline void trace_park(struct task *self, unsigned kind)
 {
 	probe2(park, self->id, kind);
-	(void)self, (void)kind;
 }
 
 static always_inline void trace_wake(struct task *task, int result)
 {
 	probe2(wake, task->id, result);
-	(void)task, (void)result;
 }
 
 #endif
