@@ -22,7 +22,8 @@ WEFT_BEGIN_DECLS
 
 /**
  * weft_run - run fn(arg) as the main task of a runtime, and wait for its tasks
- * @workers: 1 in this version (0 will be one a CPU; others: -ENOTSUP)
+ * @workers: threads that run tasks, the caller's among them, at most 192; 0: as many as
+ *           WEFT_WORKERS of the environment says, or one a CPU of this process
  * @fn:      body of the main task
  * @arg:     passed to @fn
  * @ret:     what @fn returned; may be NULL
@@ -30,9 +31,13 @@ WEFT_BEGIN_DECLS
  * Returns when @fn and every task that is not WEFT_DAEMON have ended; daemons
  * are cancelled then, and joined.
  *
- * Return: 0, -EINVAL (fn is NULL), -EBUSY (this thread is a runtime already),
- * -ENOTSUP, -ENOMEM, -EAGAIN (no thread-local key is left), or what
- * epoll_create1(2) failed with.
+ * With several workers a task begins wherever there is time for it, and stays there from
+ * then on, unless it has WEFT_MIGRATE. Tasks on shared stacks, and main, stay where
+ * they are made. The order in which new tasks begin is not told: mostly the newest first.
+ *
+ * Return: 0, -EINVAL (fn is NULL, too many workers), -EBUSY (this thread is a runtime
+ * already), -ENOTSUP (shadow stacks), -ENOMEM, -EAGAIN (no thread-local key is left, or
+ * no thread could be made; @fn has not run), or what epoll_create1(2) failed with.
  */
 WEFT_API int weft_run(unsigned workers, weft_fn *fn, void *arg, int *ret);
 
@@ -109,7 +114,9 @@ WEFT_API const char *weft_task_name(weft_task *task);
  */
 WEFT_API int weft_task_yield(void);
 
-/** weft_task_pin - never move the calling task to another worker from now on */
+/** weft_task_pin - never move the calling task to another worker from now on
+ *
+ * Ends WEFT_MIGRATE. Return: 0, or -EPERM outside of a task. */
 WEFT_API int weft_task_pin(void);
 
 /**
@@ -124,6 +131,21 @@ WEFT_API int weft_task_pin(void);
  * -ECANCELED: it did, and *ret is set. In a plain thread @fn is simply called.
  */
 WEFT_API int weft_offload(weft_fn *fn, void *arg, int *ret);
+
+/**
+ * weft_blocking_begin - the calling thread is about to block, where weft cannot see it
+ *
+ * For a call that is neither hooked nor worth weft_offload(): until the matching
+ * weft_blocking_end() another worker, a spare if all are busy, takes the place of
+ * this one: new and movable tasks go on at once. Tasks that stay with this worker wait.
+ * May be nested. Between the two the task must not wait, yield or end.
+ *
+ * Return: 0, or -EPERM outside of a task. With one worker it has no effect.
+ */
+WEFT_API int weft_blocking_begin(void);
+
+/** weft_blocking_end - the thread is back: 0, or -EPERM without a begin */
+WEFT_API int weft_blocking_end(void);
 
 /* --- embedding: a runtime inside a foreign event loop --------------------- */
 

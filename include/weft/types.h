@@ -45,8 +45,11 @@ typedef int weft_fn(void *arg);
 #define WEFT_NOWAIT ((int64_t)0)
 
 enum weft_flags {
-	/** The task may move between workers whenever it parks: no frame of it
-	 * may cache the address of a thread-local (errno's among them). */
+	/** The task may go on in another worker's thread whenever it waits or
+	 * yields, in a runtime of several workers: no frame of it may keep the
+	 * address of a thread-local variable over such a call, and compilers keep
+	 * errno's. Without this flag a task stays where it first ran. Ignored
+	 * with a shared stack; ends when the task makes a coroutine. */
 	WEFT_MIGRATE = 1u << 0,
 	/** Rounding and exception control (MXCSR, x87 CW, FPCR) belong to the
 	 * task and not to the thread; costs one compare a switch. */
@@ -54,7 +57,11 @@ enum weft_flags {
 	/** libc calls of this task are not hooked. */
 	WEFT_NO_HOOKS = 1u << 2,
 	/** The runtime does not wait for this task: it cancels it at the end. */
-	WEFT_DAEMON = 1u << 3
+	WEFT_DAEMON = 1u << 3,
+	/** In a runtime of several workers: the task begins on each of them in
+	 * turn, instead of where it is spawned or where there is time. For tasks that
+	 * live long and do alike, as one a connection. Ignored with a shared stack. */
+	WEFT_SPREAD = 1u << 4
 };
 
 /** How to make a task or a coroutine. All zero means: the defaults. */

@@ -63,6 +63,20 @@ static always_inline bool cas64(_Atomic uint64_t *word, uint64_t expected, uint6
 						       memory_order_acq_rel, memory_order_acquire);
 }
 
+/** cas64(), seq_cst when it succeeds: what is published by it comes before any seq_cst
+ * load that follows, without a fence. */
+static always_inline bool cas64_seq_cst(_Atomic uint64_t *word, uint64_t expected, uint64_t desired)
+{
+	if (weft__single_threaded()) {
+		if (atomic_load_explicit(word, memory_order_relaxed) != expected)
+			return false;
+		atomic_store_explicit(word, desired, memory_order_relaxed);
+		return true;
+	}
+	return atomic_compare_exchange_strong_explicit(word, &expected, desired,
+						       memory_order_seq_cst, memory_order_acquire);
+}
+
 /** Exchange of a 64-bit word, acq_rel. */
 static always_inline uint64_t exchange64(_Atomic uint64_t *word, uint64_t desired)
 {
@@ -124,11 +138,14 @@ struct spinlock {
 	_Atomic uint32_t held;
 };
 
+/** Waits for a lock that is held: looks for a while, then gives up the CPU in between. */
+void weft__spin_lock_slow(struct spinlock *lock);
+
 static inline void spin_lock(struct spinlock *lock)
 {
 	/* acquire pairs with the release in spin_unlock() */
-	while (!cas32(&lock->held, 0, 1))
-		cpu_relax();
+	if (unlikely(!cas32(&lock->held, 0, 1)))
+		weft__spin_lock_slow(lock);
 }
 
 static inline void spin_unlock(struct spinlock *lock)

@@ -42,4 +42,8 @@ extern __thread struct thread weft__thread __attribute__((tls_model("initial-exe
 /** &weft__thread, computed anew: safe after a switch to another thread. */
 struct thread *weft__thread_now(void);
 
+/* thread_fresh(): the same, as cheap as this CPU allows. Whatever may run on a movable
+ * task uses it after a switch. */
+#include <base/thread_cpu.h>
+
 #endif

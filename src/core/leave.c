@@ -63,12 +63,16 @@ void weft__leave_check_canary(struct task *self)
 		weft__task_overrun(self);
 }
 
-void weft__leave_rare(struct worker *worker, struct task *self)
+bool weft__leave_rare(struct worker *worker, struct task *self, struct task *next)
 {
 	if (self->flags & TASK_CANARY)
 		weft__leave_check_canary(self);
 	if (self->flags & WEFT_KEEP_FP)
 		weft__fp_swap(&self->ext->fp, &worker->fp);
+	if (!(self->flags & (WEFT_MIGRATE | TASK_CXX)))
+		return false;
+	weft__leave_whole(worker, self, next);
+	return true;
 }
 
 /* The others may have changed the thread's words meanwhile: they are theirs. */
@@ -79,17 +83,24 @@ void weft__arrive_rare(struct worker *worker, struct task *self)
 
 void weft__worker_leave(struct worker *worker, struct task *self)
 {
-	worker_leave_from(worker, self);
+	worker_leave_from(worker, self, false);
 }
 
 void weft__worker_leave_in_coroutine(struct worker *worker, struct task *self)
 {
 	struct coroutine *coroutine = weft__thread.coroutine;
 
-	if (weft__coroutine_park(worker, self))
-		return;
-	worker_leave_from(worker, self);
-	weft__thread.coroutine = coroutine;
+	/* A coroutine belongs to its thread, so whoever runs one stays. */
+	if (self->flags & WEFT_MIGRATE) {
+		self->flags |= TASK_STAYS;
+		atomic_store_explicit(&task_private(self)->last_worker, worker->index,
+				      memory_order_relaxed);
+	}
+	if (!weft__coroutine_park(worker, self)) {
+		worker_leave_from(worker, self, false);
+		weft__thread.coroutine = coroutine;
+	}
+	self->flags &= (uint16_t)~TASK_STAYS;
 }
 
 void weft__task_overrun(struct task *self)

@@ -9,8 +9,9 @@
  * or when the successor's shared stack must change hands, which cannot be
  * done while standing on it). What belongs to the task and lives in the
  * thread - errno, the innermost coroutine - waits in this frame. The value
- * that comes through the switch is a task that has just ended, if any: we
- * are the first who no longer stand on its stack, so we reap it.
+ * that comes through the switch is the task that has just left, if that matters to
+ * others: we are the first who no longer stand on its stack. Has it ended, we free it;
+ * may it go on in another thread, we say that it can.
  */
 #ifndef WEFT_CORE_LEAVE_H
 #define WEFT_CORE_LEAVE_H
@@ -30,9 +31,13 @@ void weft__leave_note_canary(struct task *task);
 /** Dies when the canary of the task's slot is gone. */
 void weft__leave_check_canary(struct task *self);
 
-/** What only few tasks need at a switch: FP words, canaries. */
-void weft__leave_rare(struct worker *worker, struct task *self);
+/** What only few tasks need at a switch: FP words, canaries; and, where the rest of
+ * leaving is different as well, all of it. True: it has left, and is back. */
+bool weft__leave_rare(struct worker *worker, struct task *self, struct task *next);
 void weft__arrive_rare(struct worker *worker, struct task *self);
+
+/** The whole way of a task that may go on in another thread: movable.c. */
+void weft__leave_whole(struct worker *worker, struct task *self, struct task *next);
 
 /** Dies: the stack pointer or the canary says that the stack is overrun. */
 void weft__task_overrun(struct task *self) __attribute__((cold, noreturn));
@@ -105,8 +110,11 @@ struct leave_way {
 	weft_context *from, *to;
 };
 
-/* Up to the switch: picks, checks, announces. to == NULL: it is picked again at once. */
-static always_inline struct leave_way leave_begin(struct worker *worker, struct task *self)
+/* Up to the switch: picks, checks, announces. to == NULL: it has been picked again
+ * already; by then this may be another thread. @is_plain: the caller knows that none of
+ * TASK_LEAVES_RARE is set. */
+static always_inline struct leave_way leave_begin(struct worker *worker, struct task *self,
+						  bool is_plain)
 {
 	struct task *next = worker_pick(worker);
 
@@ -117,42 +125,45 @@ static always_inline struct leave_way leave_begin(struct worker *worker, struct 
 	if (unlikely(stack_pointer() < self->strand.low) && !self->strand.shared &&
 	    !weft__thread.coroutine)
 		weft__task_overrun(self);
-	if (unlikely(self->flags & (WEFT_KEEP_FP | TASK_CANARY)))
-		weft__leave_rare(worker, self);
+	if (!is_plain && unlikely(self->flags & TASK_LEAVES_RARE) &&
+	    weft__leave_rare(worker, self, next))
+		return (struct leave_way){ NULL, NULL };
 	worker->switches++;
 	weft__thread.coroutine = NULL;
 	return (struct leave_way){ &self->strand.ctx, worker_target(worker, next) };
 }
 
-/* The switch itself. Return: the task that has ended just before us, or NULL. */
+/* The switch itself. Return: the task that left just before us, if that must be
+ * known (weft__task_left()); else NULL. */
 static always_inline struct task *leave_switch(struct leave_way way)
 {
-	struct task *ended;
+	struct task *left;
 	void *fake = NULL;
 
 	asan_leave(weft__thread.worker, container_of(way.from, struct strand, ctx),
 		   strand_of_target(weft__thread.worker), &fake);
 	tsan_leave(weft__thread.worker);
-	ended = weft_context_switch(way.from, way.to, NULL);
+	left = weft_context_switch(way.from, way.to, NULL);
 	asan_arrive(weft__thread.worker, fake);
-	return ended;
+	return left;
 }
 
-/* We are back: self and worker are what the thread says they are. */
-static always_inline void leave_end(struct task *ended, int saved_errno)
+/* We are back, in the thread that we left (others go another way, weft__leave_rare):
+ * self and worker are what it says they are. */
+static always_inline void leave_end(struct task *left, int saved_errno)
 {
 	*weft__thread.worker->errno_location = saved_errno;
 	if (unlikely(weft__thread.task->flags & WEFT_KEEP_FP))
 		weft__arrive_rare(weft__thread.worker, weft__thread.task);
-	if (unlikely(ended != NULL))
-		weft__task_reap(ended);
+	if (unlikely(left != NULL))
+		weft__task_left(left);
 }
 
 /* All of it. Only errno stays in the frame over the switch. */
-static always_inline void worker_leave_from(struct worker *worker, struct task *self)
+static always_inline void worker_leave_from(struct worker *worker, struct task *self, bool is_plain)
 {
 	int saved_errno = *worker->errno_location;
-	struct leave_way way = leave_begin(worker, self);
+	struct leave_way way = leave_begin(worker, self, is_plain);
 
 	if (likely(way.to != NULL))
 		leave_end(leave_switch(way), saved_errno);
@@ -165,12 +176,12 @@ void weft__worker_leave(struct worker *worker, struct task *self);
 void weft__worker_leave_in_coroutine(struct worker *worker, struct task *self);
 
 /** @self is queued, or waits to be woken. Returns when it is picked again. */
-static always_inline void worker_leave(struct worker *worker, struct task *self)
+static always_inline void worker_leave(struct worker *worker, struct task *self, bool is_plain)
 {
 	if (unlikely(weft__thread.coroutine != NULL))
 		weft__worker_leave_in_coroutine(worker, self);
 	else
-		worker_leave_from(worker, self);
+		worker_leave_from(worker, self, is_plain);
 }
 
 #endif

@@ -8,6 +8,7 @@
 #include <base/clock.h>
 #include <base/log.h>
 #include <core/leave.h>
+#include <core/runtime.h>
 #include <core/wake.h>
 #include <stack/shared.h>
 
@@ -69,11 +70,31 @@ static void deadline_give(struct task *self, struct timer *timer)
 		weft__slab_give(timer, sizeof *timer);
 }
 
+/* Any worker may fire it, and the task may be another's when it disarms it. */
+static noinline int park_movable(struct task *self, enum task_state kind, int64_t deadline_ns)
+{
+	struct private_task *private = task_private(self);
+	struct worker *worker = weft__thread.worker;
+
+	if (deadline_ns == WEFT_FOREVER) {
+		leave_parked(worker, self, kind);
+		return self->result;
+	}
+	private->timer_home = worker;
+	weft__movers_arm(&worker->movers, &private->deadline, deadline_ns, present_ticket(self));
+	leave_parked(worker, self, kind);
+	weft__movers_cancel(&private->timer_home->movers, &private->deadline);
+	return self->result;
+}
+
 static noinline int park_with_deadline(struct task *self, enum task_state kind, int64_t deadline_ns)
 {
 	struct worker *worker = weft__thread.worker;
-	struct timer *timer = deadline_take(self);
+	struct timer *timer;
 
+	if (unlikely(self->flags & WEFT_MIGRATE))
+		return park_movable(self, kind, deadline_ns);
+	timer = deadline_take(self);
 	if (unlikely(!timer)) {
 		if (wait_claim(self, present_ticket(self)))
 			return -ENOMEM;
@@ -95,7 +116,17 @@ int weft__park(struct task *self, enum task_state kind, int64_t deadline_ns)
 	if (deadline_ns != WEFT_FOREVER)
 		return park_with_deadline(self, kind, deadline_ns);
 	leave_parked(weft__thread.worker, self, kind);
-	return weft__thread.task->result;
+	return thread_fresh()->task->result;
+}
+
+static noinline void yield_rare(struct task *self)
+{
+	struct worker *worker = weft__thread.worker;
+
+	/* A movable one is queued when its registers are saved. */
+	if (!(self->flags & WEFT_MIGRATE))
+		queue_push(&worker->queue, self);
+	worker_leave(worker, self, false);
 }
 
 static always_inline void yield_now(struct task *self)
@@ -103,8 +134,12 @@ static always_inline void yield_now(struct task *self)
 	struct worker *worker = weft__thread.worker;
 
 	self->state = TASK_READY;
+	if (unlikely(self->flags & TASK_LEAVES_RARE)) {
+		yield_rare(self);
+		return;
+	}
 	queue_push(&worker->queue, self);
-	worker_leave(worker, self);
+	worker_leave(worker, self, true);
 }
 
 void weft__yield_now(struct task *self)
@@ -125,7 +160,7 @@ int weft_task_yield(void)
 	if (unlikely(!self))
 		return 0; /* a thread without a runtime has no other tasks */
 	yield_now(self);
-	return likely(!canceled(weft__thread.task)) ? 0 : -ECANCELED;
+	return likely(!canceled(thread_fresh()->task)) ? 0 : -ECANCELED;
 }
 
 int weft_cancelled(void)
@@ -168,6 +203,11 @@ static noinline struct leave_way sleep_begin(int64_t deadline_ns)
 	word = wait_begin(self, 0);
 	if (unlikely(!word))
 		return (struct leave_way){ (weft_context *)(intptr_t)-ECANCELED, NULL };
+	if (unlikely(self->flags & WEFT_MIGRATE)) {
+		result = park_movable(self, WAIT_SLEEP, deadline_ns);
+		result = result == -ETIMEDOUT ? 0 : result;
+		return (struct leave_way){ (weft_context *)result, NULL };
+	}
 
 	self->timer.pprev = NULL;
 	if (likely(deadline_ns != WEFT_FOREVER)) {
@@ -181,7 +221,7 @@ static noinline struct leave_way sleep_begin(int64_t deadline_ns)
 	if (unlikely(weft__thread.coroutine != NULL)) {
 		weft__worker_leave_in_coroutine(weft__thread.worker, self);
 	} else {
-		way = leave_begin(weft__thread.worker, self);
+		way = leave_begin(weft__thread.worker, self, false);
 		if (likely(way.to != NULL))
 			return way;
 	}
@@ -189,9 +229,9 @@ static noinline struct leave_way sleep_begin(int64_t deadline_ns)
 	return (struct leave_way){ (weft_context *)result, NULL };
 }
 
-static noinline int sleep_end(struct task *ended, int saved_errno)
+static noinline int sleep_end(struct task *left, int saved_errno)
 {
-	leave_end(ended, saved_errno);
+	leave_end(left, saved_errno);
 	return sleep_result();
 }
 

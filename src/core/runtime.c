@@ -1,62 +1,31 @@
 /* SPDX-License-Identifier: MIT
  *
- * runtime.c - how a thread becomes a runtime and stops being one; weft_run();
- * a runtime inside a foreign event loop.
+ * runtime.c - how a thread becomes a worker and stops being one; when a runtime's
+ * tasks have all ended; weft_run().
  *
  * A runtime of one worker is its thread: the caller goes on as the task
  * "main", on the thread's own stack, and the worker's loop gets a small stack
- * of its own, entered when no task is ready.
+ * of its own, entered when no task is ready. In a runtime of several (crew.c) the first
+ * one is like that, and the others run their loops on their threads' stacks.
  */
 #include <errno.h>
-#include <pthread.h>
 #include <stdlib.h>
-#include <string.h>
+#include <unistd.h>
 
 #include <base/clock.h>
-#include <base/fault.h>
 #include <base/log.h>
+#include <base/rng.h>
+#include <core/cxx.h>
 #include <core/leave.h>
 #include <core/park.h>
 #include <core/runtime.h>
 
-enum { WORKERS_MAX = 65536, IDS_BLOCK = 4096, LOOP_STACK_BYTES = 64 << 10, BUDGET_START = 64 };
+enum { IDS_BLOCK = 4096, LOOP_STACK_BYTES = 64 << 10, BUDGET_START = 64, SPIN_START_NS = 10000 };
 
-/* Slot 0 stays empty: index 0 means "no worker". */
-static _Atomic(struct worker *) workers[WORKERS_MAX];
-static pthread_mutex_t workers_lock = PTHREAD_MUTEX_INITIALIZER;
 static _Atomic uint64_t ids_dealt = 1;
-
 static pthread_once_t process_once = PTHREAD_ONCE_INIT;
 static pthread_key_t thread_end_key;
 static bool key_made;
-
-struct worker *weft__worker(unsigned index)
-{
-	/* acquire pairs with the release in weft__worker_register() */
-	return atomic_load_explicit(&workers[index], memory_order_acquire);
-}
-
-int weft__worker_register(struct worker *worker)
-{
-	int rc = -EAGAIN;
-
-	pthread_mutex_lock(&workers_lock);
-	for (unsigned i = 1; i < WORKERS_MAX; i++) {
-		if (atomic_load_explicit(&workers[i], memory_order_relaxed))
-			continue;
-		worker->index = (uint16_t)i;
-		atomic_store_explicit(&workers[i], worker, memory_order_release);
-		rc = 0;
-		break;
-	}
-	pthread_mutex_unlock(&workers_lock);
-	return rc;
-}
-
-void weft__worker_unregister(struct worker *worker)
-{
-	atomic_store_explicit(&workers[worker->index], NULL, memory_order_release);
-}
 
 uint64_t weft__runtime_more_ids(struct worker *worker)
 {
@@ -67,37 +36,9 @@ uint64_t weft__runtime_more_ids(struct worker *worker)
 	return first;
 }
 
-/* Workers hold "main", and a handle of it may outlive its thread: so their memory
- * is type-stable, as that of other tasks is. */
-static struct worker *workers_free;
-
-static struct worker *worker_new(void)
-{
-	struct worker *worker;
-
-	pthread_mutex_lock(&workers_lock);
-	worker = workers_free;
-	if (worker)
-		workers_free = *(struct worker **)(void *)worker;
-	pthread_mutex_unlock(&workers_lock);
-	if (!worker)
-		worker = weft__map(sizeof *worker);
-	if (worker)
-		memset(worker, 0, offsetof(struct worker, wakers));
-	return worker;
-}
-
-static void worker_free(struct worker *worker)
-{
-	pthread_mutex_lock(&workers_lock);
-	*(struct worker **)(void *)worker = workers_free;
-	workers_free = worker;
-	pthread_mutex_unlock(&workers_lock);
-}
-
 /* --- beginning and end of a thread's runtime ------------------------------- */
 
-static void runtime_leave(struct worker *worker)
+void weft__runtime_leave(struct worker *worker)
 {
 	if (weft__thread.worker == worker) {
 		/* The rest is the thread's: its coroutines may outlive the runtime. */
@@ -108,16 +49,18 @@ static void runtime_leave(struct worker *worker)
 	}
 	weft__worker_end_wakes(worker);
 	weft__poller_fini(&worker->poller);
-	weft__stack_give(&worker->loop_slot);
+	if (worker->loop_slot.top)
+		weft__stack_give(&worker->loop_slot);
 	free(worker->main.task.ext);
 	worker->main.task.id = 0; /* its handles are stale */
-	if (worker->alive)
+	if (!worker->runtime && worker_alive(worker))
 		return; /* W5 */
 #if WEFT_TSAN
-	weft__tsan_free(worker->idle_fiber);
+	if (worker->loop_slot.top)
+		weft__tsan_free(worker->idle_fiber);
 #endif
 	weft__worker_unregister(worker);
-	worker_free(worker);
+	weft__worker_free(worker);
 }
 
 /* A thread ends. Tasks that it leaves behind can never run again; their stacks
@@ -126,36 +69,29 @@ static void thread_end(void *arg)
 {
 	struct worker *worker = arg;
 
-	if (worker->alive)
-		weft__warn("a thread ended and left %llu of its tasks unfinished",
-			   (unsigned long long)worker->alive);
-	runtime_leave(worker);
+	if (worker_alive(worker))
+		weft__warn("a thread ended and left %lld of its tasks unfinished",
+			   (long long)worker_alive(worker));
+	weft__runtime_leave(worker);
 	weft__stack_cache_drop();
-}
-
-static void take_lock(void)
-{
-	pthread_mutex_lock(&workers_lock);
-}
-
-static void drop_lock(void)
-{
-	pthread_mutex_unlock(&workers_lock);
 }
 
 static void process_init(void)
 {
-	pthread_atfork(take_lock, drop_lock, drop_lock);
+	pthread_atfork(weft__registry_lock, weft__registry_unlock, weft__registry_unlock);
 	weft__trace_init();
 	key_made = pthread_key_create(&thread_end_key, thread_end) == 0;
 	weft__leave_init();
 }
 
-static void init_main(struct worker *worker)
+/* The thread's own task. In a worker without one, an identity for whoever looks. */
+static void init_main(struct worker *worker, bool runs)
 {
 	struct task *main = &worker->main.task;
 
-	main->flags = TASK_THREAD | TASK_PRIVATE;
+	if (!runs)
+		return;
+	main->flags = (uint16_t)(TASK_THREAD | TASK_PRIVATE | worker->spawn_flags);
 	main->state = TASK_RUNNING;
 	main->id = weft__runtime_more_ids(worker);
 	main->wait = first_wait(main->id / IDS_BLOCK);
@@ -164,48 +100,96 @@ static void init_main(struct worker *worker)
 	main->joiner = JOINER_DETACHED;
 }
 
-static int worker_init(struct worker *worker)
+static void init_clockwork(struct worker *worker, struct runtime *runtime)
+{
+	int64_t now_ns = weft__now();
+
+	worker->runtime = runtime;
+	worker->daemons = runtime ? &runtime->daemons : &worker->own_daemons;
+	list_init(&worker->own_daemons.list);
+	worker->budget = worker->budget_full = BUDGET_START;
+	atomic_store_explicit(&worker->last_look_ns, now_ns, memory_order_relaxed);
+	worker->now_coarse = (uint32_t)(now_ns >> NOW_COARSE_SHIFT);
+	weft__wheel_init(&worker->wheel, now_ns);
+	weft__wheel_init(&worker->movers.wheel, now_ns);
+	worker->spin_ns = SPIN_START_NS;
+	weft__rng_init(&worker->rng, worker->index);
+	if (weft__cxx_present())
+		worker->spawn_flags |= TASK_CXX;
+}
+
+#if WEFT_ASAN
+static void thread_stack(const void **ret_low, size_t *ret_bytes)
+{
+	pthread_attr_t attr;
+	void *low;
+
+	pthread_getattr_np(pthread_self(), &attr);
+	pthread_attr_getstack(&attr, &low, ret_bytes);
+	pthread_attr_destroy(&attr);
+	*ret_low = low;
+}
+#endif
+
+/* Where the loop runs: on a stack of its own beside main, or as its thread. */
+static int init_loop(struct worker *worker, bool main_runs)
 {
 	int class = weft__stack_class(LOOP_STACK_BYTES);
-	int rc = weft__stack_take((unsigned)class, &worker->loop_slot);
+	int rc;
+
+	if (main_runs) {
+		rc = weft__stack_take((unsigned)class, &worker->loop_slot);
+		if (rc < 0)
+			return rc;
+		weft__context_make_at(&worker->idle, worker->loop_slot.top, weft__worker_enter);
+	}
+#if WEFT_ASAN
+	if (main_runs) {
+		worker->asan_idle.asan_low = worker->loop_slot.low;
+		worker->asan_idle.asan_bytes =
+			(size_t)(worker->loop_slot.top - worker->loop_slot.low);
+	} else {
+		thread_stack(&worker->asan_idle.asan_low, &worker->asan_idle.asan_bytes);
+	}
+#endif
+#if WEFT_TSAN
+	worker->idle_fiber = main_runs ? weft__tsan_new() : weft__tsan_self();
+	worker->main.task.fiber = main_runs ? weft__tsan_self() : NULL;
+#endif
+	return 0;
+}
+
+static int worker_init(struct worker *worker, struct runtime *runtime, uint32_t poller_id,
+		       bool main_runs)
+{
+	int rc = init_loop(worker, main_runs);
 
 	if (rc < 0)
 		return rc;
-	rc = weft__poller_init(&worker->poller);
+	rc = weft__poller_init(&worker->poller, poller_id);
 	if (rc < 0)
 		goto no_poller;
 	rc = weft__worker_register(worker);
 	if (rc < 0)
 		goto no_index;
 
-	class = weft__stack_class(0);
-	worker->default_class = (uint8_t) class;
+	worker->default_class = (uint8_t)weft__stack_class(0);
 	worker->errno_location = &errno;
-	worker->budget = worker->budget_full = BUDGET_START;
-	worker->last_look_ns = weft__now();
-	list_init(&worker->daemons);
-	weft__wheel_init(&worker->wheel, worker->last_look_ns);
-	weft__context_make_at(&worker->idle, worker->loop_slot.top, weft__worker_loop);
-#if WEFT_ASAN
-	worker->asan_idle.asan_low = worker->loop_slot.low;
-	worker->asan_idle.asan_bytes = (size_t)(worker->loop_slot.top - worker->loop_slot.low);
-#endif
-#if WEFT_TSAN
-	worker->idle_fiber = weft__tsan_new();
-	worker->main.task.fiber = weft__tsan_self();
-#endif
-	init_main(worker);
+	init_clockwork(worker, runtime);
+	init_main(worker, main_runs);
 	return 0;
 
 no_index:
 	weft__poller_fini(&worker->poller);
 no_poller:
-	weft__stack_give(&worker->loop_slot);
+	if (main_runs)
+		weft__stack_give(&worker->loop_slot);
 	return rc;
 }
 
 /* errno is the caller's: hooks and natives alike may come through here. */
-static coldpath int runtime_enter(struct worker **ret_worker)
+coldpath int weft__runtime_enter(struct worker **ret_worker, struct runtime *runtime,
+				 uint32_t poller_id, bool main_runs)
 {
 	int saved_errno = errno;
 	struct worker *worker;
@@ -216,19 +200,20 @@ static coldpath int runtime_enter(struct worker **ret_worker)
 	pthread_once(&process_once, process_init);
 	if (!key_made)
 		return -EAGAIN;
-	worker = worker_new();
+	worker = weft__worker_new();
 	if (!worker)
 		return -ENOMEM;
-	rc = worker_init(worker);
+	rc = worker_init(worker, runtime, poller_id, main_runs);
 	if (rc < 0) {
-		worker_free(worker);
+		weft__worker_free(worker);
 		errno = saved_errno;
 		return rc;
 	}
-	pthread_setspecific(thread_end_key, worker);
+	if (main_runs)
+		pthread_setspecific(thread_end_key, worker);
 	weft__thread.worker = worker;
 	weft__thread.worker_index = worker->index;
-	weft__thread.task = &worker->main.task;
+	weft__thread.task = main_runs ? &worker->main.task : NULL;
 	weft__trace_enter(worker);
 	errno = saved_errno;
 	*ret_worker = worker;
@@ -241,7 +226,7 @@ coldpath struct task *weft__task_self_slow(int *ret_error)
 	int rc;
 
 	/* The worker's own loop is no task and must not wait. */
-	rc = weft__thread.worker ? -EPERM : runtime_enter(&worker);
+	rc = weft__thread.worker ? -EPERM : weft__runtime_enter(&worker, NULL, 0, true);
 	if (rc == 0)
 		return weft__thread.task;
 	if (ret_error)
@@ -249,81 +234,131 @@ coldpath struct task *weft__task_self_slow(int *ret_error)
 	return NULL;
 }
 
-/* --- weft_run -------------------------------------------------------------- */
+/* --- the end of all tasks ------------------------------------------------------- */
 
-void weft__runtime_drained(struct worker *worker)
+/* Acquire pairs with count_one(). */
+static inline uint64_t count_of(_Atomic uint64_t *count)
 {
-	weft__wake(worker->drain_ticket, 0);
+	return atomic_load_explicit(count, memory_order_acquire);
 }
 
-/* Parks main until the others have ended. A cancel of main does not end that. */
-static void drain(struct worker *worker, bool all)
+struct census {
+	uint64_t ended, daemons_ended, daemons_spawned, spawned;
+};
+
+/* N1. What has ended is read first, and what has begun last: so that a task whose end we
+ * count is one whose beginning we count, too. And of a daemon, the word that makes it one
+ * is read on the side that errs towards "alive". */
+static struct census take_census(struct worker *const *workers, unsigned count)
+{
+	struct census census = { 0 };
+
+	for (unsigned i = 0; i < count; i++)
+		census.ended += count_of(&workers[i]->ended);
+	for (unsigned i = 0; i < count; i++)
+		census.daemons_ended += count_of(&workers[i]->daemons_ended);
+	for (unsigned i = 0; i < count; i++)
+		census.daemons_spawned += count_of(&workers[i]->daemons_spawned);
+	for (unsigned i = 0; i < count; i++)
+		census.spawned += count_of(&workers[i]->spawned);
+	return census;
+}
+
+/* Have all ended, or (unless the daemons have been told to) all but daemons? */
+static bool is_drained(struct worker *worker)
+{
+	struct runtime *runtime = worker->runtime;
+	struct worker *const *workers = runtime ? runtime->workers : &worker;
+	unsigned places = 1;
+	struct census census;
+
+	if (runtime)
+		places = atomic_load_explicit(&runtime->places, memory_order_acquire);
+	census = take_census(workers, places);
+	if (worker->daemons->ending)
+		return census.ended == census.spawned;
+	return census.ended - census.daemons_ended == census.spawned - census.daemons_spawned;
+}
+
+void weft__runtime_check_drained(struct worker *worker)
+{
+	uint64_t ticket = worker->drain_ticket;
+
+	if (worker->runtime)
+		ticket = atomic_load(&worker->runtime->drain_ticket);
+	if (unlikely(ticket != 0) && is_drained(worker))
+		weft__wake(ticket, 0);
+}
+
+static void set_ticket(struct worker *worker, uint64_t ticket)
+{
+	if (worker->runtime)
+		atomic_store(&worker->runtime->drain_ticket, ticket);
+	else
+		worker->drain_ticket = ticket;
+	full_fence(); /* N2: pairs with idle_announce() */
+}
+
+/* A cancel of main does not end the wait. */
+void weft__runtime_drain(struct worker *worker)
 {
 	struct task *main = &worker->main.task;
 
-	worker->drain_all = all;
-	while (!weft__runtime_is_drained(worker)) {
-		worker->drain_ticket = weft__park_begin_shielded(main);
-		weft__park(main, WAIT_OTHER, WEFT_FOREVER);
+	while (!is_drained(worker)) {
+		set_ticket(worker, weft__park_begin_shielded(main));
+		if (is_drained(worker))
+			weft__park_abort(main);
+		else
+			weft__park(main, WAIT_END, WEFT_FOREVER);
 	}
-	worker->drain_ticket = 0;
+	set_ticket(worker, 0);
 }
 
-int weft_run(unsigned count, weft_fn *fn, void *arg, int *ret)
+void weft__runtime_cancel_daemons(struct worker *worker)
+{
+	struct daemons *daemons = worker->daemons;
+
+	spin_lock(&daemons->lock);
+	daemons->ending = true;
+	for (struct list *node = daemons->list.next; node != &daemons->list; node = node->next)
+		weft__task_cancel(container_of(node, struct task_ext, daemon)->task);
+	spin_unlock(&daemons->lock);
+}
+
+/* --- weft_run -------------------------------------------------------------- */
+
+static int run_alone(weft_fn *fn, void *arg, int *ret)
 {
 	struct worker *worker;
-	int rc, value;
+	int rc = weft__runtime_enter(&worker, NULL, 0, true), value;
 
-	if (!fn)
-		return -EINVAL;
-	if (count != 1)
-		return -ENOTSUP;
-	if (weft__thread.worker)
-		return -EBUSY;
-	rc = runtime_enter(&worker);
 	if (rc < 0)
 		return rc;
-
 	value = fn(arg);
-	drain(worker, false);
-	for (struct list *node = worker->daemons.next; node != &worker->daemons; node = node->next)
-		weft__task_cancel(container_of(node, struct task_ext, daemon)->task);
-	drain(worker, true);
-
-	pthread_setspecific(thread_end_key, NULL);
-	runtime_leave(worker);
+	weft__runtime_finish(worker);
+	weft__runtime_leave(worker);
 	if (ret)
 		*ret = value;
 	return 0;
 }
 
-/* --- embedding ------------------------------------------------------------- */
-
-int weft_runtime_fd(void)
+void weft__runtime_finish(struct worker *worker)
 {
-	int rc = 0;
-
-	if (!weft__task_self(&rc))
-		return rc;
-	return weft__thread.worker->poller.epoll_fd;
+	weft__runtime_drain(worker);
+	weft__runtime_cancel_daemons(worker);
+	weft__runtime_drain(worker);
+	pthread_setspecific(thread_end_key, NULL);
 }
 
-int64_t weft_runtime_step(void)
+int weft_run(unsigned count, weft_fn *fn, void *arg, int *ret)
 {
-	struct task *self = weft__thread.task;
-	struct worker *worker = weft__thread.worker;
-	int64_t next_ns, now_ns;
-
-	if (!self || !(self->flags & TASK_THREAD) || weft__thread.coroutine)
-		return -EPERM;
-	weft__worker_look(worker);
-	weft__yield_now(self);
-	/* From here on wakers in other threads must make the fd readable. */
-	if (worker->queue.head || !weft__worker_announce_sleep(worker))
-		return 0;
-	next_ns = weft__wheel_next(&worker->wheel);
-	if (next_ns == INT64_MAX)
-		return WEFT_FOREVER;
-	now_ns = weft__now();
-	return next_ns > now_ns ? next_ns - now_ns : 0;
+	if (!fn)
+		return -EINVAL;
+	if (weft__thread.worker)
+		return -EBUSY;
+	if (count == 0)
+		count = weft__crew_default();
+	if (count > RUNTIME_WORKERS_MAX)
+		return -EINVAL;
+	return count == 1 ? run_alone(fn, arg, ret) : weft__crew_run(count, fn, arg, ret);
 }

@@ -1,11 +1,52 @@
 /* SPDX-License-Identifier: MIT
  *
- * runtime.h - where workers come from, and what they count.
+ * runtime.h - where workers come from, what they count, and what those of one runtime
+ * share.
+ *
+ * N1 Tasks in existence are counted where they begin (spawned) and where they end
+ *    (ended), each by the worker that it happens on. The sums are equal exactly when
+ *    none is left; read in the order that take_census() keeps, "equal" is never said
+ *    too early.
+ * N2 In a runtime of several workers main's drain ticket is written, then the sums
+ *    are read; a worker that goes to sleep has counted, then announces itself, then
+ *    reads the ticket. So the last task's end is seen by one of them.
  */
 #ifndef WEFT_CORE_RUNTIME_H
 #define WEFT_CORE_RUNTIME_H
 
+#include <pthread.h>
+
+#include <core/idle.h>
+#include <core/injector.h>
 #include <core/worker.h>
+
+enum {
+	RUNTIME_WORKERS_MAX = 192,
+	RUNTIME_PLACES = 256 /* with spares; a place fits 8 bits */
+};
+
+_Static_assert((int)RUNTIME_PLACES <= (int)IDLE_WORKERS, "each place has a bit");
+
+/** What several workers share. Lives as long as weft_run(). */
+struct runtime {
+	struct idle idle;
+	struct injector injector;
+	unsigned count;      /* workers that were asked for: places 0 .. count - 1 */
+	unsigned places_max; /* with spares */
+	_Alignas(64) _Atomic uint32_t places; /* entries of workers[] in use */
+	_Atomic uint32_t movable_alive;       /* movable tasks begun and not ended */
+	_Atomic uint32_t lookout;             /* a worker sleeps on behalf of busy ones */
+	_Atomic bool stopping;                /* all tasks have ended: helpers return */
+	_Atomic uint32_t next_place;          /* of the next task with WEFT_SPREAD */
+	_Atomic uint64_t drain_ticket;        /* as worker.drain_ticket */
+	_Atomic uint32_t covers;              /* workers that are stuck or blocked: cover.c */
+	uint32_t poller_first, poller_count;  /* ids of its pollers */
+	struct daemons daemons;
+	struct worker *workers[RUNTIME_PLACES]; /* complete before places covers it */
+	pthread_mutex_t hiring;                 /* of spares; places grows under it */
+	pthread_t threads[RUNTIME_PLACES];      /* from place 1 on */
+	pthread_barrier_t all_left;             /* at the end: nobody is in his loop any more */
+};
 
 /** Task ids are dealt to workers in blocks, so that a spawn touches no shared line. */
 uint64_t weft__runtime_more_ids(struct worker *worker);
@@ -19,26 +60,28 @@ static always_inline uint64_t weft__runtime_next_id(struct worker *worker)
 	return id;
 }
 
-/** Wakes the main task that waits in weft_run() for the last one. */
-void weft__runtime_drained(struct worker *worker);
-
-/** Has the last task ended that main waits for? */
-static inline bool weft__runtime_is_drained(const struct worker *worker)
-{
-	return worker->alive == (worker->drain_all ? 0 : worker->daemons_alive);
-}
+/** Wakes the main task that waits in weft_run(), if the last one has ended. */
+void weft__runtime_check_drained(struct worker *worker);
 
 static always_inline void weft__runtime_task_began(struct worker *worker)
 {
-	worker->spawned++;
-	worker->alive++;
+	count_one(&worker->spawned);
 }
 
 static always_inline void weft__runtime_task_ended(struct worker *worker)
 {
-	worker->alive--;
-	if (unlikely(worker->drain_ticket) && weft__runtime_is_drained(worker))
-		weft__runtime_drained(worker);
+	count_one(&worker->ended);
+	if (unlikely(worker->drain_ticket))
+		weft__runtime_check_drained(worker);
+}
+
+/** Tasks begun and not yet ended, as far as this worker knows alone. */
+static inline int64_t worker_alive(const struct worker *worker)
+{
+	return (int64_t)(atomic_load_explicit(&((struct worker *)worker)->spawned,
+					      memory_order_relaxed) -
+			 atomic_load_explicit(&((struct worker *)worker)->ended,
+					      memory_order_relaxed));
 }
 
 /** Ends a task, on its own stack; never returns. */
@@ -46,5 +89,118 @@ void weft__task_exit(struct task *self, int value) __attribute__((noreturn));
 
 /** weft_cancel() by address. */
 void weft__task_cancel(struct task *task);
+
+/* --- registry.c: all workers of the process ------------------------------------ */
+
+/** The worker of an index (task_worker()), also after its thread has ended and left
+ * tasks behind; NULL when it has none. */
+struct worker *weft__worker(unsigned index);
+
+/** Gives a worker its index. 0, or -EAGAIN when 65,534 threads have one. */
+int weft__worker_register(struct worker *worker);
+void weft__worker_unregister(struct worker *worker);
+
+/** Zeroed, type-stable memory for a worker, or NULL. */
+struct worker *weft__worker_new(void);
+void weft__worker_free(struct worker *worker);
+
+/** Around fork(2): the table is whole in the child. */
+void weft__registry_lock(void);
+void weft__registry_unlock(void);
+
+/* --- runtime.c: a thread becomes a worker ---------------------------------------- */
+
+/**
+ * weft__runtime_enter - make the calling thread a worker
+ * @runtime:    NULL: a runtime of its own
+ * @poller_id:  0: any
+ * @main_runs:  true: the caller is the task main, and the loop gets a stack;
+ *              false: the caller will run the loop
+ *
+ * Return: 0, -ENOTSUP, -EAGAIN, -ENOMEM, or what epoll_create1(2) failed with.
+ */
+int weft__runtime_enter(struct worker **ret_worker, struct runtime *runtime, uint32_t poller_id,
+			bool main_runs);
+void weft__runtime_leave(struct worker *worker);
+
+/** Parks main until all tasks have ended; those with WEFT_DAEMON count only once they
+ * have been cancelled. */
+void weft__runtime_drain(struct worker *worker);
+void weft__runtime_cancel_daemons(struct worker *worker);
+
+/** Main's body has returned: waits for the others, cancels daemons, waits for them. */
+void weft__runtime_finish(struct worker *worker);
+
+/* --- crew.c: a runtime of several workers -------------------------------------------- */
+
+/** weft_run() with @count > 1 workers. */
+int weft__crew_run(unsigned count, weft_fn *fn, void *arg, int *ret);
+
+/** One worker more, at the end of places. 0, -EAGAIN (no thread, no place), or as
+ * weft__runtime_enter(). */
+int weft__crew_hire(struct runtime *runtime);
+
+/** How many weft_run(0) means: WEFT_WORKERS, or one a CPU that this process may use. */
+unsigned weft__crew_default(void);
+
+/* --- cover.c: others stand in for a worker that is stuck ----------------------------- */
+
+/** The worker does not look at its queues until weft__cover_end(): a spare takes its
+ * place. Any thread; at most once a worker at a time for each @reason. */
+enum cover_reason { COVER_BLOCKED = 1, COVER_STUCK = 2 };
+void weft__cover_begin(struct worker *worker, enum cover_reason reason);
+void weft__cover_end(struct worker *worker, enum cover_reason reason);
+
+/** A spare that nobody needs just now takes nothing that may move. */
+static inline bool worker_is_off_duty(const struct worker *worker)
+{
+	const struct runtime *runtime = worker->runtime;
+
+	/* relaxed: a spare that is late by one look does no harm */
+	return worker->place >= runtime->count &&
+	       worker->place - runtime->count >=
+		       atomic_load_explicit(&((struct runtime *)runtime)->covers,
+					    memory_order_relaxed);
+}
+
+/* --- share.c: work that may move ---------------------------------------------------- */
+
+/** A NEW task of the calling worker, or one that any worker may run. */
+void weft__share_fresh(struct worker *worker, struct task *task);
+
+/** A movable task that has run before. Any thread. */
+void weft__share_ready(struct runtime *runtime, struct task *task);
+
+/** Nothing to run here: looks elsewhere, for a while. NULL: nothing. */
+struct task *weft__share_hunt(struct worker *worker);
+
+/** Every few picks: something of the rings has its turn. */
+void weft__share_turn(struct worker *worker);
+
+/** Around a sleep: the timeout to use, 0 when there is work after all. */
+int64_t weft__share_before_sleep(struct worker *worker, int64_t timeout_ns);
+void weft__share_after_sleep(struct worker *worker);
+
+/* --- movers.c: timers of movable tasks ----------------------------------------------- */
+
+/** Arms @timer; the calling thread's movers. */
+void weft__movers_arm(struct movers *movers, struct timer *timer, int64_t when_ns, uint64_t ticket);
+
+/** Disarms it, wherever it was armed; does nothing when it has fired. */
+void weft__movers_cancel(struct movers *movers, struct timer *timer);
+
+/** Fires what is due of a worker's movers; any worker of the same runtime. */
+void weft__movers_fire(struct movers *movers, int64_t now_ns);
+
+/** When the next of them is due, or INT64_MAX. */
+int64_t weft__movers_next(struct movers *movers);
+
+/* --- movable.c ----------------------------------------------------------------------- */
+
+/** A movable task has left the CPU: its registers are saved (K1). */
+void weft__movable_saved(struct task *task);
+
+/** Its result is there (K1). */
+void weft__movable_deliver(struct task *task);
 
 #endif

@@ -4,7 +4,7 @@
  * is good for: join, detach, cancel, names.
  *
  * References: one for running, dropped by whoever runs after the task's last
- * switch (weft__task_reap); one for the handle, dropped by join or detach. The
+ * switch (weft__task_left); one for the handle, dropped by join or detach. The
  * last one frees block and stack. A handle must not be used by two threads at
  * once when one of them drops it.
  */
@@ -45,8 +45,12 @@ static always_inline void task_put(struct task *task)
 		task_free(task);
 }
 
-noinline void weft__task_reap(struct task *task)
+noinline void weft__task_left(struct task *task)
 {
+	if (task->state != TASK_DEAD) {
+		weft__movable_saved(task);
+		return;
+	}
 	/* A group belongs to this thread; the last handle may be another's. */
 	if (unlikely(task->strand.shared != NULL))
 		weft__shared_leave(&task->strand);
@@ -80,20 +84,33 @@ static void task_main(void *context, void *note)
 
 	asan_arrive(weft__thread.worker, NULL);
 	if (unlikely(note != NULL))
-		weft__task_reap(note);
+		weft__task_left(note);
 	if (unlikely(self->flags & WEFT_KEEP_FP))
 		start_rare(self);
 	task_finish(self, self->start.fn(self->start.arg));
 }
 
-static noinline void exit_rare(struct worker *worker, struct task *self)
+static void daemon_ended(struct worker *worker, struct task *self)
 {
+	spin_lock(&worker->daemons->lock);
+	list_remove(&self->ext->daemon);
+	spin_unlock(&worker->daemons->lock);
+	count_one(&worker->daemons_ended);
+}
+
+static noinline void exit_rare(struct task *self)
+{
+	struct worker *worker;
+
 	if (self->ext)
 		weft__cleanup_run(&self->ext->cleanups);
-	if (self->flags & WEFT_DAEMON) {
-		list_remove(&self->ext->daemon);
-		worker->daemons_alive--;
-	}
+	/* A cleanup may have parked: only now is it sure where we are. */
+	worker = thread_fresh()->worker;
+	if (self->flags & WEFT_DAEMON)
+		daemon_ended(worker, self);
+	if (self->flags & WEFT_MIGRATE)
+		atomic_fetch_sub_explicit(&worker->runtime->movable_alive, 1,
+					  memory_order_relaxed); /* a count */
 	if (self->flags & WEFT_KEEP_FP)
 		weft__fp_load(&worker->fp);
 	if (self->flags & TASK_CANARY)
@@ -102,13 +119,14 @@ static noinline void exit_rare(struct worker *worker, struct task *self)
 
 static always_inline void __attribute__((noreturn)) task_exit(struct task *self, int value)
 {
-	struct worker *worker = weft__thread.worker;
+	struct worker *worker;
 	weft_context *target;
 	struct task *next;
 	uint64_t joiner;
 
-	if (unlikely(self->ext || (self->flags & TASK_CANARY)))
-		exit_rare(worker, self);
+	if (unlikely(self->ext || (self->flags & (TASK_CANARY | WEFT_MIGRATE))))
+		exit_rare(self);
+	worker = thread_fresh()->worker;
 	self->result = value;
 	self->state = TASK_DEAD;
 	weft__runtime_task_ended(worker);
@@ -164,7 +182,7 @@ static always_inline void task_init(struct task *task, struct worker *worker, un
 				    unsigned class, weft_fn *fn, void *arg, bool held,
 				    const char *site)
 {
-	task->flags = (uint16_t)flags;
+	task->flags = (uint16_t)(flags | worker->spawn_flags);
 	task->state = TASK_NEW;
 	task->stack_class = (uint8_t) class;
 	task->id = weft__runtime_next_id(worker);
@@ -237,21 +255,62 @@ static noinline int init_ext(struct worker *worker, struct task *task, const cha
 		strncat(task->ext->name, name, sizeof task->ext->name - 1);
 	if (task->flags & WEFT_DAEMON) {
 		task->ext->task = task;
-		list_push_back(&worker->daemons, &task->ext->daemon);
-		worker->daemons_alive++;
-		if (worker->drain_all) /* the others have been cancelled: weft_run() ends */
+		count_one(&worker->daemons_spawned);
+		spin_lock(&worker->daemons->lock);
+		list_push_back(&worker->daemons->list, &task->ext->daemon);
+		if (worker->daemons->ending)
 			weft__task_cancel(task);
+		spin_unlock(&worker->daemons->lock);
 	}
 	return 0;
 }
 
-static always_inline void spawned(struct worker *worker, struct task *task, weft_task **ret_task)
+/* In a runtime of several workers: which of them is to run it? */
+static noinline void place(struct worker *worker, struct task *task, unsigned flags)
+{
+	struct runtime *runtime = worker->runtime;
+	struct worker *other = worker;
+
+	if (flags & WEFT_SPREAD)
+		other = runtime->workers[atomic_fetch_add_explicit(&runtime->next_place, 1,
+								   memory_order_relaxed) %
+					 runtime->count];
+	if (other != worker) {
+		if (task_worker(task) != OWNER_NONE)
+			task_set_worker(task, other->index);
+		weft__inbox_push(other, task);
+	} else if ((flags & WEFT_SPREAD) || task->strand.shared) {
+		queue_push(&worker->queue, task);
+	} else {
+		weft__share_fresh(worker, task);
+	}
+}
+
+static always_inline void spawned(struct worker *worker, struct task *task, unsigned flags,
+				  weft_task **ret_task)
 {
 	weft__runtime_task_began(worker);
 	trace_spawned(task);
-	queue_push(&worker->queue, task);
+	/* Before others can see it: it may end, and its handle is ours to keep all the same. */
 	if (ret_task)
 		*ret_task = task_handle(task);
+	if (likely(!worker->runtime))
+		queue_push(&worker->queue, task);
+	else
+		place(worker, task, flags);
+}
+
+/* It may go on in another thread, so it needs what only some have. */
+static void init_movable(struct worker *worker, struct task *task)
+{
+	struct private_task *private = task_private(task);
+
+	private->runtime = worker->runtime;
+	private->timer_home = worker;
+	private->deadline.pprev = NULL;
+	atomic_store_explicit(&private->last_worker, worker->index, memory_order_relaxed);
+	task_set_worker(task, OWNER_NONE);
+	atomic_fetch_add_explicit(&worker->runtime->movable_alive, 1, memory_order_relaxed);
 }
 
 /* With attributes, without a runtime yet, or where slots have canaries. */
@@ -272,7 +331,9 @@ static noinline int spawn_rare(weft_task **ret_task, const weft_attr *attr, weft
 		return rc;
 	worker = weft__thread.worker;
 
-	flags = attr->flags;
+	flags = attr->flags & ~(unsigned)WEFT_SPREAD;
+	if (!worker->runtime || attr->shared)
+		flags &= ~(unsigned)WEFT_MIGRATE; /* there is nowhere to go to */
 	if (attr->shared) {
 		rc = take_shared(attr->shared, &task);
 		if (rc < 0)
@@ -291,7 +352,9 @@ static noinline int spawn_rare(weft_task **ret_task, const weft_attr *attr, weft
 		if (rc < 0)
 			return rc;
 	}
-	spawned(worker, task, ret_task);
+	if (flags & WEFT_MIGRATE)
+		init_movable(worker, task);
+	spawned(worker, task, attr->shared ? 0 : attr->flags, ret_task);
 	return 0;
 }
 
@@ -308,7 +371,7 @@ int weft_spawn_at(weft_task **ret_task, const weft_attr *attr, weft_fn *fn, void
 		return -ENOMEM;
 	task_init(task, worker, TASK_PRIVATE, worker->default_class, fn, arg, ret_task != NULL,
 		  site);
-	spawned(worker, task, ret_task);
+	spawned(worker, task, 0, ret_task);
 	return 0;
 }
 
@@ -349,7 +412,7 @@ static int join_wait(struct task *task, int64_t deadline_ns)
 	}
 	if (likely(deadline_ns == WEFT_FOREVER)) {
 		leave_parked(weft__thread.worker, self, WAIT_JOIN);
-		rc = weft__thread.task->result;
+		rc = thread_fresh()->task->result;
 	} else {
 		rc = weft__park(self, WAIT_JOIN, deadline_ns);
 	}
@@ -412,23 +475,11 @@ int weft_cancel(weft_task *handle)
 	return 0;
 }
 
-/* acq_rel: pairs with the task's own compare-and-swap in begin(): either it sees
- * CANCELED and does not wait, or we see WAITING and end the wait. */
 void weft__task_cancel(struct task *task)
 {
-	uint32_t word;
-
 	trace_canceled(task);
-	word = atomic_fetch_or_explicit(&task->wait, WAIT_CANCELED, memory_order_acq_rel) |
-	       WAIT_CANCELED;
-	while ((word & WAIT_WAITING) && !(word & WAIT_SHIELD)) {
-		if (atomic_compare_exchange_weak_explicit(
-			    &task->wait, &word, word & ~(uint32_t)WAIT_WAITING,
-			    memory_order_acq_rel, memory_order_acquire)) {
-			weft__wake_claimed(task, -ECANCELED);
-			return;
-		}
-	}
+	if (wait_word_cancel(&task->wait))
+		weft__wake_claimed(task, -ECANCELED);
 }
 
 weft_task *weft_self(void)
@@ -450,14 +501,4 @@ const char *weft_task_name(weft_task *handle)
 	struct task *task = task_of(handle);
 
 	return task ? task_name(task) : NULL;
-}
-
-int weft_task_pin(void)
-{
-	struct task *self = weft__thread.task;
-
-	if (!self)
-		return -EPERM;
-	self->flags &= (uint16_t)~WEFT_MIGRATE;
-	return 0;
 }

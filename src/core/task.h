@@ -10,20 +10,22 @@
  * worker (task.worker), and to whoever won the claim on the wait word while
  * the task is parked. Those three are atomic and anyone's.
  *
- * The wait word (D7 of docs/design): a parked task waits for one event, and
- * many parties may try to be it: a timer, a cancel, a descriptor, another
+ * The wait word (D7 of docs/design; wait_word.h): a parked task waits for one event,
+ * and many parties may try to be it: a timer, a cancel, a descriptor, another
  * task. Each holds a ticket: the task's address and the number (epoch) of its
  * wait. The one whose compare-and-swap takes the WAITING bit away wins,
  * delivers, and makes the task ready; every other is a no-op.
  *
- *   wait:    | 31 .. 10 epoch | 9 .. 0 bits |
  *   ticket:  task's address and epoch, as in base/handle.h
  *   handle:  task's address and the low bits of its id, likewise
  *
+ * Where it may run (D6): a NEW task on any worker of its runtime; a started one
+ * only on its owner, unless it is movable (WEFT_MIGRATE in a runtime of several
+ * workers). A movable one has no owner: OWNER_NONE.
+ *
  * K1 A sticky task is switched to only by its owner, so a wake that comes
  *    before its registers are saved does no harm: the owner is still busy
- *    saving them. (A WEFT_MIGRATE task needs a saved bit: with the second
- *    worker.)
+ *    saving them. A movable one could be grabbed at once: E4 of wait_word.h.
  * K2 Nothing that another party touches while the task is parked lies on its
  *    stack: a shared stack is not there. Waiter and timer are below.
  */
@@ -34,25 +36,28 @@
 #include <base/handle.h>
 #include <base/list.h>
 #include <core/timer.h>
+#include <core/wait_word.h>
 #include <stack/stack.h>
 #include <stack/strand.h>
 #include <weft/coroutine.h>
 #include <weft/task.h>
 
-enum wait_bits {
-	WAIT_WAITING = 1u << 0,  /* parked, or about to; unclaimed */
-	WAIT_CANCELED = 1u << 1, /* weft_cancel() was called; stays */
-	WAIT_SHIELD = 1u << 2,   /* this wait does not end by a cancel */
-	WAIT_EPOCH_SHIFT = 32 - TAG_BITS
-};
-
 enum task_flags {
 	/* The low bits are enum weft_flags: what an attribute may ask for. */
-	TASK_FLAGS_PUBLIC = WEFT_MIGRATE | WEFT_KEEP_FP | WEFT_NO_HOOKS | WEFT_DAEMON,
-	TASK_PRIVATE = 1u << 4, /* its block is a private_task */
-	TASK_THREAD = 1u << 5,  /* runs on the stack of its OS thread: "main" */
-	TASK_CANARY = 1u << 6   /* its slot has a canary instead of a guard */
+	TASK_FLAGS_PUBLIC = WEFT_MIGRATE | WEFT_KEEP_FP | WEFT_NO_HOOKS | WEFT_DAEMON | WEFT_SPREAD,
+	TASK_CANARY = 1u << 5,  /* its slot has a canary instead of a guard */
+	TASK_CXX = 1u << 6,     /* the process has a C++ runtime: its globals are per task */
+	TASK_THREAD = 1u << 7,  /* runs on the stack of its OS thread: "main" */
+	TASK_PRIVATE = 1u << 8, /* its block is a private_task */
+	TASK_STAYS = 1u << 9,   /* movable, but parked inside a coroutine of its thread */
+
+	/* Leaving the CPU takes more than a switch: weft__leave_rare(). All in the low byte,
+	 * which is tested at each switch. */
+	TASK_LEAVES_RARE = WEFT_KEEP_FP | WEFT_MIGRATE | TASK_CANARY | TASK_CXX
 };
+
+/** In the place of an owner's index: a movable task has none. */
+enum { OWNER_NONE = 0xffff };
 
 /** From WAIT_SLEEP on it is parked, and this is what it waits for. Only a NEW
  * one may move to another worker, unless it has WEFT_MIGRATE. */
@@ -66,6 +71,7 @@ enum task_state {
 	WAIT_FD,
 	WAIT_FDS,
 	WAIT_OFFLOAD,
+	WAIT_END, /* main: of all other tasks */
 	WAIT_OTHER
 };
 
@@ -117,6 +123,10 @@ struct task {
 struct private_task {
 	struct task task;
 	struct timer deadline;
+	/* Of a movable one: */
+	struct runtime *runtime;
+	struct worker *timer_home;    /* in whose movers the deadline is armed */
+	_Atomic uint16_t last_worker; /* that took it to run; with TASK_STAYS it comes back there */
 };
 
 _Static_assert(WEFT_ASAN || WEFT_TSAN || sizeof(struct task) == 128,
@@ -183,6 +193,17 @@ static inline const char *task_site(const struct task *task)
 static inline unsigned task_worker(const struct task *task)
 {
 	return (unsigned)(task->origin >> 48);
+}
+
+static inline void task_set_worker(struct task *task, unsigned index)
+{
+	task->origin = task->origin << 16 >> 16 | (uint64_t)index << 48;
+}
+
+/** A task's larger block; only with TASK_PRIVATE. */
+static inline struct private_task *task_private(const struct task *task)
+{
+	return (struct private_task *)(uintptr_t)task;
 }
 
 static inline const char *task_name(const struct task *task)

@@ -64,6 +64,8 @@ static uint64_t object_of(const struct task *self)
 {
 	switch (self->state) {
 	case WAIT_SLEEP:
+		if (self->flags & WEFT_MIGRATE) /* its timer is elsewhere, and under a lock */
+			return WEFT_FOREVER;
 		return self->timer.pprev ? (uint64_t)self->timer.when_ns : WEFT_FOREVER;
 	case WAIT_JOIN:
 		return ((const struct task *)self->waiter.object)->id;
@@ -74,14 +76,31 @@ static uint64_t object_of(const struct task *self)
 	}
 }
 
+/* What the pick would take from the rings comes to the queue a moment before, that one can
+ * tell what it is: it is picked right after. */
+static void settle(struct worker *worker)
+{
+	struct task *task;
+
+	if (worker->queue.head || !worker->runtime)
+		return;
+	task = weft__share_pick(worker);
+	if (task)
+		queue_push_front(&worker->queue, task);
+}
+
 /* The caller is about to pick. False: and need not look around. */
 static bool note_leave(struct worker *worker, struct trace_ring *ring)
 {
 	const struct task *self = weft__thread.task;
 	/* It is 0 when the recording began in a look of the embedder's own. */
 	bool look = worker->budget_traced <= 1;
-	uint64_t next = look ? 0 : next_id(worker);
+	uint64_t next = 0;
 
+	if (!look) {
+		settle(worker);
+		next = next_id(worker);
+	}
 	if (self) {
 		make_known(ring, self);
 		weft__trace_put(ring, trace_what(TRACE_LEAVE, self->state, next), self->id,
@@ -104,6 +123,7 @@ static noinline void tick_traced(struct worker *worker)
 	if (!weft__thread.trace)
 		return;
 	worker_set_budget(worker, worker->budget);
+	settle(worker);
 	weft__trace_put(weft__thread.trace, trace_what(TRACE_LOOKED, 0, next_id(worker)), 0, 0);
 }
 

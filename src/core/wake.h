@@ -9,36 +9,17 @@
 #include <core/leave.h>
 #include <core/park.h>
 
-/* Opens a wait: the next epoch, and WAITING with @bits. Only a cancel competes
- * with us. Return: the new word, or 0 when the task has been cancelled. */
+/* wait_word_begin(). Nobody needs result before the wait ends: until then it says since
+ * when the task waits. */
 static always_inline uint32_t wait_begin(struct task *self, uint32_t bits)
 {
-	uint32_t word = atomic_load_explicit(&self->wait, memory_order_relaxed);
-
-	for (;;) {
-		uint32_t fresh = ((word | WAIT_SHIELD) ^ WAIT_SHIELD) + (1u << WAIT_EPOCH_SHIFT);
-
-		if (unlikely(word & WAIT_CANCELED) && !(bits & WAIT_SHIELD))
-			return 0;
-		fresh |= WAIT_WAITING | bits;
-		if (likely(cas32(&self->wait, word, fresh)))
-			return fresh;
-		word = atomic_load_explicit(&self->wait, memory_order_relaxed);
-	}
+	self->result = (int32_t)weft__thread.worker->now_coarse;
+	return wait_word_begin(&self->wait, bits);
 }
 
-/* Takes the WAITING bit of the wait that @ticket names. A cancel may change the
- * word under us without ending that wait, when it is shielded: hence the loop. */
 static always_inline bool wait_claim(struct task *task, uint64_t ticket)
 {
-	uint32_t word = atomic_load_explicit(&task->wait, memory_order_relaxed);
-
-	while (word >> WAIT_EPOCH_SHIFT == tagged_tag(ticket) && (word & WAIT_WAITING)) {
-		if (likely(cas32(&task->wait, word, word & ~(uint32_t)WAIT_WAITING)))
-			return true;
-		word = atomic_load_explicit(&task->wait, memory_order_relaxed);
-	}
-	return false;
+	return wait_word_claim(&task->wait, tagged_tag(ticket));
 }
 
 /* A parked task's frames have left the caches when thousands take turns: they are
@@ -90,7 +71,7 @@ static always_inline void leave_parked(struct worker *worker, struct task *self,
 	trace_park(self, kind);
 	self->state = (uint8_t)kind;
 	worker->parks++;
-	worker_leave(worker, self);
+	worker_leave(worker, self, false);
 }
 
 #endif

@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: MIT
  *
- * worker.c - one thread's loop: find a task, run it, or sleep; and the ways
- * by which a task becomes runnable.
+ * worker.c - one thread's loop: find a task, run it, or sleep.
  *
  * The walk of a wake-up: weft__poller_wait() reports a descriptor, the io
  * layer takes its first waiter and calls weft__wake(ticket); the claim takes
@@ -12,94 +11,19 @@
 
 #include <base/clock.h>
 #include <base/log.h>
-#include <base/syscall.h>
 #include <core/leave.h>
+#include <core/runtime.h>
 #include <core/wake.h>
 
 enum {
 	BUDGET_MAX = 256,         /* picks between two looks: what a change of pace may cost once */
+	SLICE = 4,                /* M:N: picks between two turns of the rings */
 	LOOK_EVERY_NS = 50000,    /* at inbox and timers: what the budget aims at */
 	POLL_EVERY_NS = 1000000,  /* at descriptors, while tasks are ready all the time */
 	SHARED_RETRY_NS = 1000000 /* no memory to save a shared stack: try again after 1 ms */
 };
 
 poll_ready_fn *weft__on_fd_ready;
-
-/* --- making ready ---------------------------------------------------------- */
-
-/* The worker may wake up for another reason, end the task that we have woken, and
- * be gone before we write: so wakers holds it back (W5). seq_cst: we count
- * ourselves, then take sleeping; the end takes sleeping, then looks at the
- * count. Either it sees us, or we see that nobody sleeps. */
-static coldpath void wake_sleeper(struct worker *worker)
-{
-	atomic_fetch_add(&worker->wakers, 1);
-	if (atomic_exchange(&worker->sleeping, 0))
-		weft__poller_wake(&worker->poller);
-	/* release pairs with the load in weft__worker_end_wakes() */
-	atomic_fetch_sub_explicit(&worker->wakers, 1, memory_order_release);
-}
-
-void weft__worker_end_wakes(struct worker *worker)
-{
-	atomic_exchange(&worker->sleeping, 0);
-	while (atomic_load(&worker->wakers))
-		weft__syscall(SYS_sched_yield, 0);
-}
-
-/* (I) The push's release pairs with inbox_drain()'s acquire: the claim's
- * result is visible to the owner. The fence pairs with the one in
- * weft__worker_announce_sleep(): we publish, fence, read sleeping; the
- * owner stores sleeping, fences, reads the inbox. One sees the other (W4). */
-static void inbox_push(struct worker *worker, struct task *task)
-{
-	struct task *head = atomic_load_explicit(&worker->inbox, memory_order_relaxed);
-
-	do
-		task->next = head;
-	while (!atomic_compare_exchange_weak_explicit(&worker->inbox, &head, task,
-						      memory_order_release, memory_order_relaxed));
-	full_fence();
-	if (atomic_load_explicit(&worker->sleeping, memory_order_relaxed))
-		wake_sleeper(worker);
-}
-
-void weft__ready_elsewhere(struct task *task)
-{
-	struct worker *worker = weft__worker(task_worker(task));
-
-	if (unlikely(weft__thread.trace != NULL) && weft__trace_ready(task)) {
-		ready_here(task);
-		return;
-	}
-	if (worker)
-		inbox_push(worker, task);
-}
-
-/* Newest first comes out, so it is reversed on the way to the queue. */
-static void inbox_drain(struct worker *worker)
-{
-	struct task *task, *oldest = NULL;
-
-	if (likely(!atomic_load_explicit(&worker->inbox, memory_order_relaxed)))
-		return;
-	task = atomic_exchange_explicit(&worker->inbox, NULL, memory_order_acquire);
-	while (task) {
-		struct task *next = task->next;
-
-		task->next = oldest;
-		oldest = task;
-		task = next;
-	}
-	while (oldest) {
-		struct task *next = oldest->next;
-
-		oldest->state = TASK_READY;
-		trace_event(TRACE_INBOX, 0, oldest->id, 0);
-		queue_push(&worker->queue, oldest);
-		oldest = next;
-	}
-}
 
 /* --- looking around -------------------------------------------------------- */
 
@@ -118,47 +42,78 @@ static void fire_timers(struct worker *worker, int64_t now_ns)
 	}
 }
 
-static void poll_ready(struct worker *worker, int64_t timeout_ns)
+int weft__worker_poll(struct worker *worker, int64_t timeout_ns)
 {
-	weft__poller_wait(&worker->poller, timeout_ns, weft__on_fd_ready);
+	return weft__poller_wait(&worker->poller, timeout_ns, weft__on_fd_ready);
+}
+
+/* Lookouts read it (share.c): relaxed, they only compare it with their own clock. */
+static inline void set_last_look(struct worker *worker, int64_t now_ns)
+{
+	atomic_store_explicit(&worker->last_look_ns, now_ns, memory_order_relaxed);
+}
+
+static void fire_all(struct worker *worker, int64_t now_ns)
+{
+	worker_note_time(worker, now_ns);
+	if (worker->wheel.armed)
+		fire_timers(worker, now_ns);
+	if (worker->runtime)
+		weft__movers_fire(&worker->movers, now_ns);
 }
 
 void weft__worker_look(struct worker *worker)
 {
 	int64_t now_ns = weft__now();
 
-	inbox_drain(worker);
-	if (worker->wheel.armed)
-		fire_timers(worker, now_ns);
-	poll_ready(worker, 0);
-	worker->last_look_ns = worker->last_poll_ns = now_ns;
+	weft__inbox_drain(worker);
+	fire_all(worker, now_ns);
+	weft__worker_poll(worker, 0);
+	set_last_look(worker, now_ns);
+	worker->last_poll_ns = now_ns;
 }
 
 /* There is work. What the poller has would queue up behind it anyway. */
 static void look_while_busy(struct worker *worker, int64_t now_ns)
 {
-	if (worker->wheel.armed)
-		fire_timers(worker, now_ns);
+	fire_all(worker, now_ns);
 	if (now_ns - worker->last_poll_ns >= POLL_EVERY_NS || !worker->queue.head) {
-		poll_ready(worker, 0);
+		weft__worker_poll(worker, 0);
 		worker->last_poll_ns = now_ns;
 	}
-	worker->last_look_ns = now_ns;
+	set_last_look(worker, now_ns);
+	if (worker->runtime)
+		weft__runtime_check_drained(worker);
+}
+
+/* So many picks until the next look. In a runtime of several workers they come in
+ * slices: between two of them something of the rings has its turn. */
+static void start_budget(struct worker *worker)
+{
+	worker->budget = worker->budget_full;
+	if (!worker->runtime)
+		return;
+	worker->slices = worker->budget_full / SLICE;
+	if (worker->budget > SLICE)
+		worker->budget = SLICE;
 }
 
 /* The budget follows the tasks: so many picks as took LOOK_EVERY_NS last time,
  * growing at most twofold, shrinking at once. Two tasks that do nothing but
  * yield look every 256 picks; tasks that compute for a millisecond, each. */
-void weft__worker_look_paced(struct worker *worker)
+static void look_around(struct worker *worker)
 {
 	int64_t now_ns = weft__now();
-	int64_t elapsed_ns = now_ns - worker->last_look_ns;
+	int64_t last_ns = atomic_load_explicit(&worker->last_look_ns, memory_order_relaxed);
+	int64_t elapsed_ns = now_ns - last_ns;
 	int64_t budget = worker->budget_full;
 
-	inbox_drain(worker);
-	if (!worker->last_look_ns) {
-		worker->last_look_ns = worker->last_poll_ns = now_ns;
-		worker->budget = worker->budget_full;
+	weft__inbox_drain(worker);
+	worker_note_time(worker, now_ns);
+	if (!last_ns) {
+		set_last_look(worker, now_ns);
+		worker->last_poll_ns = now_ns;
+		start_budget(worker);
 		return;
 	}
 	if (elapsed_ns * 2 < LOOK_EVERY_NS) {
@@ -169,48 +124,71 @@ void weft__worker_look_paced(struct worker *worker)
 	worker->budget_full = (uint32_t)(budget < 1            ? 1
 					 : budget > BUDGET_MAX ? BUDGET_MAX
 							       : budget);
-	worker->budget = worker->budget_full;
+	start_budget(worker);
 	if (elapsed_ns * 2 >= LOOK_EVERY_NS || worker->budget_full == BUDGET_MAX)
 		look_while_busy(worker, now_ns);
 }
 
-bool weft__worker_announce_sleep(struct worker *worker)
+void weft__worker_look_paced(struct worker *worker)
 {
-	atomic_store_explicit(&worker->sleeping, 1, memory_order_relaxed);
-	/* pairs with the fence in inbox_push(), see (I) */
-	full_fence();
-	if (likely(!atomic_load_explicit(&worker->inbox, memory_order_relaxed)))
-		return true;
-	atomic_store_explicit(&worker->sleeping, 0, memory_order_relaxed);
-	return false;
+	if (worker->slices) {
+		worker->slices--;
+		worker->budget = SLICE;
+	} else {
+		look_around(worker);
+	}
+	if (worker->runtime)
+		weft__share_turn(worker);
+}
+
+/* How long the poller may wait: for the next timer; for stacks that a past crowd has left
+ * warm, to look at them again in a while; without end (-1). */
+static int64_t sleep_timeout(struct worker *worker, int64_t now_ns)
+{
+	int64_t next_ns = weft__stack_age(now_ns), due_ns;
+
+	if (worker->queue.head)
+		return 0;
+	if (worker->wheel.armed) {
+		due_ns = weft__wheel_next(&worker->wheel);
+		next_ns = due_ns < next_ns ? due_ns : next_ns;
+	}
+	if (worker->runtime) {
+		due_ns = weft__movers_next(&worker->movers);
+		next_ns = due_ns < next_ns ? due_ns : next_ns;
+	}
+	if (next_ns == INT64_MAX)
+		return -1;
+	return next_ns > now_ns ? next_ns - now_ns : 0;
 }
 
 /* Nothing is ready: wait for a descriptor, a timer or another thread. */
 static void wait_for_work(struct worker *worker)
 {
-	int64_t now_ns, next_ns, timeout_ns = -1;
+	int64_t now_ns = weft__now(), timeout_ns;
+	int events;
 
-	inbox_drain(worker);
-	now_ns = weft__now();
-	if (worker->wheel.armed) {
-		fire_timers(worker, now_ns);
-		next_ns = weft__wheel_next(&worker->wheel);
-		if (next_ns != INT64_MAX)
-			timeout_ns = next_ns > now_ns ? next_ns - now_ns : 0;
-	}
-	/* Stacks that a past crowd has left warm: look at them again in a while. */
-	next_ns = weft__stack_age(now_ns);
-	if (next_ns != INT64_MAX && (timeout_ns < 0 || timeout_ns > next_ns - now_ns))
-		timeout_ns = next_ns > now_ns ? next_ns - now_ns : 0;
-	if (worker->queue.head)
-		timeout_ns = 0;
+	weft__inbox_drain(worker);
+	fire_all(worker, now_ns);
+	timeout_ns = sleep_timeout(worker, now_ns);
 	if (timeout_ns != 0 && !weft__worker_announce_sleep(worker))
 		return;
-	poll_ready(worker, timeout_ns);
+	if (timeout_ns != 0 && worker->runtime)
+		timeout_ns = weft__share_before_sleep(worker, timeout_ns);
+	events = weft__worker_poll(worker, timeout_ns);
 	atomic_store_explicit(&worker->sleeping, 0, memory_order_relaxed);
-	/* After a sleep we do not know the time: the next tick finds out. */
-	worker->last_look_ns = worker->last_poll_ns = timeout_ns ? 0 : now_ns;
+	worker->slices = 0;
 	worker_set_budget(worker, worker->budget_full);
+	if (timeout_ns) {
+		now_ns = weft__now();
+		worker->sleeps++;
+		worker->spurious += !events && !worker->queue.head;
+	}
+	worker_note_time(worker, now_ns);
+	set_last_look(worker, now_ns);
+	worker->last_poll_ns = now_ns;
+	if (worker->runtime)
+		weft__share_after_sleep(worker);
 }
 
 /* --- the loop -------------------------------------------------------------- */
@@ -224,30 +202,44 @@ static bool make_resident(struct worker *worker, struct task *task, struct task 
 		return true;
 	weft__warn_once("no memory to save a shared stack; its next user waits");
 	if (worker->queue.head == NULL || *first_failed == task)
-		poll_ready(worker, SHARED_RETRY_NS);
+		weft__worker_poll(worker, SHARED_RETRY_NS);
 	if (!*first_failed)
 		*first_failed = task;
 	queue_push(&worker->queue, task);
-	worker_set_budget(worker, 1); /* timers and other threads go on meanwhile */
+	worker_look_soon(worker); /* timers and other threads go on meanwhile */
 	return false;
 }
 
-void weft__worker_loop(void *idle_context, void *note)
+void weft__worker_enter(void *idle_context, void *note)
 {
 	struct worker *worker = container_of(idle_context, struct worker, idle);
+
+	asan_arrive(worker, NULL);
+	weft__worker_loop(worker, note);
+}
+
+void weft__worker_loop(struct worker *worker, struct task *note)
+{
 	struct task *first_failed = NULL;
 	void *fake = NULL;
 
-	asan_arrive(worker, NULL);
 	for (;;) {
 		struct task *next = worker->pending;
 
 		if (note)
-			weft__task_reap(note);
+			weft__task_left(note);
 		note = NULL;
 		worker->pending = NULL;
 		if (!next)
 			next = worker_pick(worker);
+		if (!next && worker->runtime) {
+			/* acquire pairs with dismiss_all() in crew.c */
+			if (unlikely(atomic_load_explicit(&worker->runtime->stopping,
+							  memory_order_acquire)))
+				return;
+			next = weft__share_hunt(worker);
+			trace_event(TRACE_LOOKED, next ? next->id : 0, 0, 0);
+		}
 		if (!next) {
 			wait_for_work(worker);
 			continue;

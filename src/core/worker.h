@@ -1,10 +1,11 @@
 /* SPDX-License-Identifier: MIT
  *
- * worker.h - one thread's scheduler: run queue, inbox, timers, poller.
+ * worker.h - one thread's scheduler: run queue, rings, inbox, timers, poller.
  *
- * W1 A task sits in at most one queue: it is READY and on one, or not.
+ * W1 A task sits in at most one queue: it is READY or NEW and on one, or not.
  * W2 queue, wheel, poller and idle belong to the worker's own thread.
- * W3 Another thread reaches a worker only through inbox and wake_fd.
+ * W3 Another thread reaches a worker only through inbox and wake_fd; and, in a runtime of
+ *    several workers, through its rings, its movers, and its poller's events.
  * W4 A worker that is about to sleep announces it, then looks at the inbox
  *    once more, then sleeps; a waker fills the inbox, then looks for sleepers.
  *    Both have a full fence in between, so one of them sees the other.
@@ -15,6 +16,8 @@
 #ifndef WEFT_CORE_WORKER_H
 #define WEFT_CORE_WORKER_H
 
+#include <base/rng.h>
+#include <core/ring.h>
 #include <core/task.h>
 #include <core/trace.h>
 #include <poll/poll.h>
@@ -24,39 +27,74 @@ struct task_queue {
 	struct task *head, *tail; /* tail is valid only while head is not NULL */
 };
 
+/** Timers of movable tasks: whoever has time may fire them, wherever their task is. */
+struct movers {
+	struct spinlock lock;
+	_Atomic uint32_t armed; /* written under the lock; a hint for others */
+	struct wheel wheel;
+};
+
+/** Tasks that nobody waits for: cancelled at the end. Of a worker, or of a runtime. */
+struct daemons {
+	struct spinlock lock;
+	_Atomic bool ending; /* they have been cancelled; new ones are at once */
+	struct list list;    /* task_ext.daemon */
+};
+
 struct worker {
 	/* --- every switch and spawn: the owner's --- */
 	struct task_queue queue;
-	uint32_t budget;        /* picks left until the next look around */
-	uint32_t budget_full;   /* what budget starts from: follows the tasks' pace */
-	uint32_t budget_traced; /* what budget would be, while it is 1 for the trace's sake */
-	int *errno_location;    /* of this thread */
+	uint32_t budget;         /* picks left until weft__worker_tick() */
+	uint32_t budget_full;    /* picks between two looks around: follows the tasks' pace */
+	uint32_t budget_traced;  /* what budget would be, while it is 1 for the trace's sake */
+	int *errno_location;     /* of this thread */
+	struct runtime *runtime; /* of several workers; NULL: this one is alone */
 	uint64_t switches, parks;
-	uint64_t spawned;
-	uint64_t alive;         /* tasks begun and not ended; main is not counted */
-	uint64_t daemons_alive; /* of them, those with WEFT_DAEMON */
+	_Atomic uint64_t spawned; /* tasks made here; main is not counted */
+	_Atomic uint64_t ended;   /* tasks that ended here; runtime.h: how to compare the two */
 	uint64_t next_id, end_id;
 	weft_context idle;     /* the worker's loop, while a task runs */
-	uint16_t index;        /* task.worker of its tasks; from 1 */
+	uint16_t index;        /* in the table of all workers, from 1: task_worker() */
+	uint16_t spawn_flags;  /* every task of this worker gets them */
 	uint8_t default_class; /* stack class of a spawn without attributes */
-	struct task *pending;  /* to be entered by the loop: its shared stack changes hands */
-	struct list daemons;   /* task_ext.daemon */
+	uint8_t place;         /* in runtime->workers */
+	uint8_t oldest_turn;   /* counts down to a look at what has waited longest */
+	bool lookout;          /* sleeps on behalf of the busy ones: share.c */
+	bool announced;        /* in runtime->idle, as a sleeper */
+	bool spinning;         /* counted in runtime->idle, by whoever woke us */
+	uint32_t now_coarse;   /* the time of the last look at a clock, >> NOW_COARSE_SHIFT */
+	uint32_t slices;       /* M:N: budgets left until the next look around */
 	uint64_t drain_ticket; /* main, waiting in weft_run() for the others to end; or 0 */
-	bool drain_all;        /* ... for the daemons too */
-	int64_t last_look_ns, last_poll_ns;
-	uint64_t turn_began;  /* switches, when the running task got its turn ... */
-	uint32_t turn_left;   /* ... and its transfers until it must give way: io/wait.h */
-	struct fp_control fp; /* what tasks without WEFT_KEEP_FP run with */
+	struct task *pending;  /* to be entered by the loop: its shared stack changes hands */
+	int64_t last_poll_ns;
+	_Atomic int64_t last_look_ns; /* 0: not known. Lookouts read it */
+	uint64_t turn_began;          /* switches, when the running task got its turn ... */
+	uint32_t turn_left;           /* ... and its transfers until it must give way: io/wait.h */
+	struct fp_control fp;         /* what tasks without WEFT_KEEP_FP run with */
+	_Atomic uint64_t daemons_spawned, daemons_ended;
+	uint32_t blocking;         /* weft_blocking_begin() without its end: how many */
+	uint64_t steals, stolen;   /* successful ones, and tasks they brought */
+	uint64_t sleeps, spurious; /* in the poller; of them, those that brought nothing */
+	struct rng rng;            /* whom to steal from first */
+	int64_t spin_ns;           /* how long to look for work before a sleep: adapts */
 
 	/* --- from other threads, a line of its own --- */
 	_Alignas(64) _Atomic(struct task *) inbox; /* newest first */
 	_Atomic uint32_t sleeping;
+	_Atomic uint32_t covered; /* enum cover_reason: others look on its behalf */
 
 	/* --- when there is nothing to run --- */
 	_Alignas(64) struct poller poller;
+	struct daemons *daemons; /* own_daemons, or the runtime's */
+	struct daemons own_daemons;
 	struct stack_slot loop_slot;           /* the stack of the loop; its block is unused */
 	_Alignas(64) struct private_task main; /* the thread's own task; aligned for its handle */
 	struct wheel wheel;
+
+	/* --- M:N --- */
+	struct ring fresh; /* NEW tasks: the newest first here, the oldest elsewhere */
+	struct ring ready; /* movable tasks that have run before: the oldest first */
+	_Alignas(64) struct movers movers;
 #if WEFT_ASAN
 	struct strand *asan_leaver; /* who is leaving: the next to arrive fills in its stack */
 	struct strand asan_idle;    /* the loop, for this purpose only */
@@ -70,6 +108,18 @@ struct worker {
 	_Atomic uint32_t wakers;
 };
 
+/* now_coarse, and since when a task waits, in units of 1.05 ms: 32 bits of them last
+ * for 52 days. */
+enum { NOW_COARSE_SHIFT = 20 };
+
+/** One more, by the only thread that writes it. Release pairs with count_of() in
+ * runtime.c: who sees it sees all that its tasks counted before. */
+static always_inline void count_one(_Atomic uint64_t *count)
+{
+	atomic_store_explicit(count, atomic_load_explicit(count, memory_order_relaxed) + 1,
+			      memory_order_release);
+}
+
 /** Makes a runnable task run later; owner only. */
 static inline void queue_push(struct task_queue *queue, struct task *task)
 {
@@ -79,6 +129,15 @@ static inline void queue_push(struct task_queue *queue, struct task *task)
 	else
 		queue->head = task;
 	queue->tail = task;
+}
+
+/** Makes a runnable task run next. */
+static inline void queue_push_front(struct task_queue *queue, struct task *task)
+{
+	task->next = queue->head;
+	if (!queue->head)
+		queue->tail = task;
+	queue->head = task;
 }
 
 static inline struct task *queue_pop(struct task_queue *queue)
@@ -92,17 +151,6 @@ static inline struct task *queue_pop(struct task_queue *queue)
 
 /** What a ready descriptor does; set by the io layer before it registers one. */
 extern poll_ready_fn *weft__on_fd_ready;
-
-/** The worker of an index (task.worker), also after its thread has ended and left
- * tasks behind; NULL when it has none. */
-struct worker *weft__worker(unsigned index);
-
-/** Gives a worker its index. 0, or -EAGAIN when 65,535 threads have one. */
-int weft__worker_register(struct worker *worker);
-void weft__worker_unregister(struct worker *worker);
-
-/** Hands a claimed task to its own worker, which is not the calling thread's. */
-void weft__ready_elsewhere(struct task *task);
 
 /** The budget is used up: look around, and note the pick when it is traced. core/trace.c */
 void weft__worker_tick(struct worker *worker);
@@ -121,24 +169,66 @@ static inline void worker_set_budget(struct worker *worker, uint32_t picks)
 /** A look at inbox, timers and (without waiting) the poller, right now. */
 void weft__worker_look(struct worker *worker);
 
+/** The next pick looks around: the poller is asked soon. */
+static inline void worker_look_soon(struct worker *worker)
+{
+	worker_set_budget(worker, 1);
+	worker->slices = 0;
+}
+
+/** The worker has looked at a clock. */
+static inline void worker_note_time(struct worker *worker, int64_t now_ns)
+{
+	worker->now_coarse = (uint32_t)(now_ns >> NOW_COARSE_SHIFT);
+}
+
+/** Hands a claimed task to its own worker, which is not the calling thread's, or
+ * to whom it may concern. */
+void weft__ready_elsewhere(struct task *task);
+
+/** Puts a task into a worker's inbox, and wakes it. Any thread. */
+void weft__inbox_push(struct worker *worker, struct task *task);
+
+/** Takes what other threads have put into the inbox. True: there was something. */
+bool weft__inbox_drain(struct worker *worker);
+
+/** Ends a worker's sleep, if it sleeps. Any thread. */
+void weft__worker_wake(struct worker *worker);
+
 /** From here on no waker uses wake_fd (W5). */
 void weft__worker_end_wakes(struct worker *worker);
 
 /** Tells wakers that they must use wake_fd; false when the inbox has work already (W4). */
 bool weft__worker_announce_sleep(struct worker *worker);
 
-/** The worker's own loop: runs what is ready, else waits. The context "idle". */
-void weft__worker_loop(void *idle_context, void *note) __attribute__((noreturn));
+/** The worker's own loop: runs what is ready, else waits. The context "idle". Returns
+ * only on a worker whose runtime stops, to the thread that called it. */
+void weft__worker_loop(struct worker *worker, struct task *note);
 
-/** The predecessor of a switch has ended: drop its running reference. */
-void weft__task_reap(struct task *task);
+/** The same as the first function of a context: weft__context_make_at(). */
+void weft__worker_enter(void *idle_context, void *note);
+
+/** Reports what the poller has, waiting for at most @timeout_ns (< 0: without end). */
+int weft__worker_poll(struct worker *worker, int64_t timeout_ns);
+
+/** The predecessor of a switch has left the CPU: it has ended, and its running
+ * reference is dropped; or it is movable, and may go on elsewhere from now on. */
+void weft__task_left(struct task *task);
+
+/** The next of what may move, or NULL: the rings of a runtime of several workers. */
+struct task *weft__share_pick(struct worker *worker);
 
 /** The next task to run, or NULL. */
 static always_inline struct task *worker_pick(struct worker *worker)
 {
+	struct task *task;
+
 	if (unlikely(--worker->budget == 0))
 		weft__worker_tick(worker);
-	return queue_pop(&worker->queue);
+	task = queue_pop(&worker->queue);
+	if (unlikely(!task) && worker->runtime)
+		task = weft__share_pick(worker);
+	return task;
 }
 
 #endif

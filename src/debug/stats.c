@@ -14,8 +14,9 @@ int weft_stats(weft_stats_data *ret_stats)
 	if (!worker)
 		return -EPERM;
 	*ret_stats = (weft_stats_data){
-		.spawned = worker->spawned,
-		.alive = worker->alive + 1,
+		.spawned = atomic_load_explicit(&((struct worker *)worker)->spawned,
+						memory_order_relaxed),
+		.alive = (uint64_t)worker_alive(worker) + 1,
 		.switches = worker->switches,
 		.parks = worker->parks,
 		.polls = worker->poller.polls,

@@ -18,7 +18,7 @@
 #include <base/clock.h>
 #include <base/fault.h>
 #include <base/log.h>
-#include <core/worker.h>
+#include <core/runtime.h>
 #include <io/fd.h>
 
 enum {
@@ -188,14 +188,31 @@ void weft__fd_init(struct fd_entry *entry)
 
 /* --- parking --------------------------------------------------------------- */
 
-/* The lock is held. F5: ours must be the last poller that armed it. */
+/* The poller of our runtime that armed it last, or NULL. */
+static struct poller *poller_of(const struct runtime *runtime, const struct fd_entry *entry)
+{
+	uint32_t place;
+
+	if (!runtime)
+		return NULL;
+	place = entry->poller - runtime->poller_first;
+	return place < runtime->poller_count ? &runtime->workers[place]->poller : NULL;
+}
+
+/* The lock is held. F5. */
 static int arm(struct fd_entry *entry, int fd)
 {
-	struct poller *poller = &weft__thread.worker->poller;
+	struct worker *worker = weft__thread.worker;
+	struct poller *poller = &worker->poller, *other;
 	int rc;
 
 	if (likely(entry->poller == poller->id))
 		return 0;
+	other = poller_of(worker->runtime, entry);
+	if (other && (weft__thread.task->flags & WEFT_MIGRATE))
+		return 0;
+	if (other)
+		weft__poller_remove(other, fd); /* or each event would be reported by both */
 	rc = weft__poller_add(poller, fd, entry->generation);
 	if (rc == 0)
 		entry->poller = poller->id;

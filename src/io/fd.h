@@ -18,7 +18,8 @@
  * F5 A task parks on a number only when its own worker's poller was the last
  *    to arm it in this generation. Arming reports what is ready at that moment,
  *    so nothing that came before is lost, and another worker that does not look
- *    at its poller cannot delay this one.
+ *    at its poller cannot delay this one. For a movable task any poller of its runtime
+ *    will do: there others look when its worker does not (H3 of core/share.c).
  * F6 An event wakes every waiter of its directions, oldest first. The first to
  *    run takes what there is, and clears the bit if that was all; the others
  *    find it cleared and park again without a system call. Waking all is what

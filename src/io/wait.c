@@ -118,7 +118,7 @@ void weft__io_turn_over(struct worker *worker)
 	worker->turn_left = TURN_TRANSFERS;
 	if (!weft__thread.task)
 		return;
-	worker_set_budget(worker, 1); /* have the poller asked, too: who else waits, waits for it */
+	worker_look_soon(worker); /* the poller, too: who else waits, waits for it */
 	weft__yield_now(weft__thread.task);
 }
 

@@ -116,7 +116,7 @@ void weft__io_turn_over(struct worker *worker);
  */
 static always_inline void take_turn(void)
 {
-	struct worker *worker = weft__thread.worker;
+	struct worker *worker = thread_fresh()->worker;
 
 	if (unlikely(!worker))
 		return;

@@ -132,21 +132,21 @@ static int watch_wake_fd(struct poller *poller)
 				  &event);
 }
 
-static uint32_t next_id(void)
+uint32_t weft__poller_ids(uint32_t count)
 {
-	uint32_t id;
+	uint32_t first;
 
-	do
-		id = atomic_fetch_add_explicit(&last_id, 1, memory_order_relaxed) + 1;
-	while (id == 0);
-	return id;
+	do /* none of them may be 0 */
+		first = atomic_fetch_add_explicit(&last_id, count, memory_order_relaxed) + 1;
+	while (first == 0 || first + count - 1 < first);
+	return first;
 }
 
-int weft__poller_init(struct poller *poller)
+int weft__poller_init(struct poller *poller, uint32_t id)
 {
 	long rc;
 
-	*poller = (struct poller){ .id = next_id() };
+	*poller = (struct poller){ .id = id ? id : weft__poller_ids(1) };
 	poller->events = weft__malloc(EVENTS * sizeof *poller->events);
 	if (!poller->events)
 		return -ENOMEM;
@@ -306,6 +306,19 @@ int weft__poller_wait(struct poller *poller, int64_t timeout_ns, poll_ready_fn *
 	/* A full buffer is not refilled: the first of these tasks would be cold
 	 * again by the time they run. What is left comes with the next wait. */
 	return deliver(poller, count, ready);
+}
+
+/* Among the events may be the wake of a worker that has gone to sleep just now: it is
+ * given back, as a new one. */
+int weft__poller_wait_for(struct poller *poller, struct poller *other, poll_ready_fn *ready)
+{
+	long count =
+		weft__syscall(SYS_epoll_pwait, other->epoll_fd, poller->events, EVENTS, 0, NULL, 0);
+
+	for (long i = 0; i < count; i++)
+		if (poller->events[i].data.u64 == WAKE_DATA)
+			weft__poller_wake(other);
+	return count > 0 ? deliver(poller, count, ready) : 0;
 }
 
 void weft__poller_wake(struct poller *poller)

@@ -2,7 +2,8 @@
  *
  * poll.h - the contract of a poller: what the kernel says about descriptors.
  *
- * One poller a worker; only its worker registers and waits, any thread wakes.
+ * One poller a worker; only its worker registers and waits, any thread wakes. When the
+ * worker is stuck, another one may look on its behalf.
  * Registration is edge-triggered and for both directions at once. Each event
  * carries the generation it was registered with, so that an event of a
  * closed descriptor is recognised by its number's next owner.
@@ -43,8 +44,12 @@ typedef void poll_soon_fn(int fd, unsigned stage);
 /** NULL, or what the io layer wants to be told. */
 extern poll_soon_fn *weft__on_fd_soon;
 
-/** Both descriptors are moved to high numbers (FD_SETSIZE stays free). 0 or -errno. */
-int weft__poller_init(struct poller *poller);
+/** @count ids for pollers, one after the other. Return: the first. */
+uint32_t weft__poller_ids(uint32_t count);
+
+/** Both descriptors are moved to high numbers (FD_SETSIZE stays free). @id: from
+ * weft__poller_ids(), or 0. 0 or -errno. */
+int weft__poller_init(struct poller *poller, uint32_t id);
 void weft__poller_fini(struct poller *poller);
 
 /** 0, -EPERM (not pollable: a regular file), -EBADF, -ENOSPC, -ENOMEM. EEXIST re-arms. */
@@ -59,6 +64,10 @@ void weft__poller_remove(struct poller *poller, int fd);
  * Return: events delivered, 0 also for a timeout, a signal or a wake.
  */
 int weft__poller_wait(struct poller *poller, int64_t timeout_ns, poll_ready_fn *ready);
+
+/** Reports, without waiting, what @other's worker has not asked for; on @poller's
+ * thread. @other must not end meanwhile. Return: events delivered. */
+int weft__poller_wait_for(struct poller *poller, struct poller *other, poll_ready_fn *ready);
 
 /** Ends the wait under way, or the next one. Any thread, async-signal-safe; saturation is fine. */
 void weft__poller_wake(struct poller *poller);

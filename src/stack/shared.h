@@ -51,7 +51,7 @@ void weft__shared_leave(struct strand *strand);
 /** True when the strand can be switched to as it is. */
 static inline bool weft__shared_resident(const struct strand *strand)
 {
-	return strand->shared == NULL || strand->shared->occupant == strand;
+	return likely(strand->shared == NULL) || strand->shared->occupant == strand;
 }
 
 /**

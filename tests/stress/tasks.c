@@ -20,7 +20,7 @@
 
 #include <base/rng.h>
 #include <core/park.h>
-#include <core/worker.h>
+#include <core/runtime.h>
 #include <weft/task.h>
 
 #include "../test.h"
@@ -302,7 +302,7 @@ static int wait_at_all(void *index)
 		CHECK_EQ(weft_spawn(&tasks[i], i % 2 ? &attr : NULL, wait_at, &mine[i]), 0);
 	for (unsigned i = 0; i < PLACES; i++)
 		CHECK_EQ(weft_join(tasks[i], WEFT_FOREVER, NULL), 0);
-	CHECK_EQ(weft__thread.worker->alive, 0);
+	CHECK_EQ(worker_alive(weft__thread.worker), 0);
 	CHECK_EQ(weft__thread.worker->wheel.armed, 0);
 	return weft_stack_group_free(attr.shared);
 }

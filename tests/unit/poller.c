@@ -43,7 +43,7 @@ static struct poller open_poller(void)
 {
 	struct poller poller;
 
-	CHECK_EQ(weft__poller_init(&poller), 0);
+	CHECK_EQ(weft__poller_init(&poller, 0), 0);
 	return poller;
 }
 
@@ -98,10 +98,10 @@ TEST(poller, no_descriptor_left_is_an_error)
 	CHECK_EQ(setrlimit(RLIMIT_NOFILE, &limit), 0);
 	while ((fd = dup(0)) >= 0)
 		last = fd;
-	CHECK_EQ(weft__poller_init(&poller), -EMFILE);
+	CHECK_EQ(weft__poller_init(&poller, 0), -EMFILE);
 	close(last);
 	/* epoll gets one, eventfd none, and the first goes back. */
-	CHECK_EQ(weft__poller_init(&poller), -EMFILE);
+	CHECK_EQ(weft__poller_init(&poller, 0), -EMFILE);
 	CHECK_EQ(dup(0), last);
 	CHECK_EQ(dup(0), -1);
 }
@@ -116,7 +116,7 @@ TEST(poller, init_survives_the_nth_failure)
 		int rc;
 
 		weft__fault_fail(n);
-		rc = weft__poller_init(&poller);
+		rc = weft__poller_init(&poller, 0);
 		if (rc == 0)
 			weft__poller_fini(&poller);
 		if (!weft__fault_fired()) {

@@ -423,7 +423,6 @@ TEST(run, waits_for_tasks_and_cancels_daemons)
 	int ret;
 
 	CHECK_EQ(weft_run(1, NULL, NULL, NULL), -EINVAL);
-	CHECK_EQ(weft_run(2, return_arg, NULL, NULL), -ENOTSUP);
 	for (int round = 1; round <= 3; round++) {
 		CHECK_EQ(weft_run(1, run_main, (void *)5, &ret), 0);
 		CHECK_EQ(ret, 5);

@@ -1,0 +1,71 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * cover.c - others stand in for a worker whose thread is stuck in one task.
+ *
+ * What may move is not lost with such a worker: its rings can be stolen from at any time,
+ * and the lookout (share.c) serves its timers and descriptors. But one thread less runs.
+ * So for each worker that is covered one spare is on duty: a worker like the others, at
+ * a place behind those that were asked for. The first spare is on duty while one worker is
+ * covered, the second while two are, and so on. Off duty it goes on with tasks that
+ * began on it, and takes no others.
+ */
+#include <errno.h>
+
+#include <base/log.h>
+#include <core/park.h>
+#include <core/runtime.h>
+#include <weft/task.h>
+
+/* Sees to it that the spare of this rank, from 0 on, is there and awake. */
+static void call_spare(struct runtime *runtime, unsigned rank)
+{
+	unsigned place = runtime->count + rank;
+	int rc = 0;
+
+	pthread_mutex_lock(&runtime->hiring);
+	while (rc == 0 && place >= atomic_load(&runtime->places))
+		rc = weft__crew_hire(runtime); /* those of lower ranks may be on their way */
+	pthread_mutex_unlock(&runtime->hiring);
+	if (rc < 0)
+		weft__warn_once("no spare for a worker that is stuck: error %d", -rc);
+	else
+		weft__worker_wake(runtime->workers[place]);
+}
+
+void weft__cover_begin(struct worker *worker, enum cover_reason reason)
+{
+	struct runtime *runtime = worker->runtime;
+
+	/* One spare for both reasons together. */
+	if (runtime && !atomic_fetch_or(&worker->covered, reason))
+		call_spare(runtime, atomic_fetch_add(&runtime->covers, 1));
+}
+
+void weft__cover_end(struct worker *worker, enum cover_reason reason)
+{
+	if (worker->runtime &&
+	    atomic_fetch_and(&worker->covered, ~(uint32_t)reason) == (uint32_t)reason)
+		atomic_fetch_sub(&worker->runtime->covers, 1);
+}
+
+int weft_blocking_begin(void)
+{
+	struct task *self = weft__task_current();
+
+	if (!self)
+		return -EPERM;
+	if (!weft__thread.worker->blocking++)
+		weft__cover_begin(weft__thread.worker, COVER_BLOCKED);
+	return 0;
+}
+
+int weft_blocking_end(void)
+{
+	struct task *self = weft__task_current();
+
+	if (!self || !weft__thread.worker->blocking)
+		return -EPERM;
+	if (!--weft__thread.worker->blocking)
+		weft__cover_end(weft__thread.worker, COVER_BLOCKED);
+	return 0;
+}

@@ -1,0 +1,81 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * registry.c - all workers of the process: their indices, and their memory.
+ */
+#include <errno.h>
+#include <pthread.h>
+#include <string.h>
+
+#include <base/fault.h>
+#include <core/runtime.h>
+
+enum { WORKERS_MAX = OWNER_NONE };
+
+/* Slot 0 stays empty: index 0 means "no worker". */
+static _Atomic(struct worker *) workers[WORKERS_MAX];
+static pthread_mutex_t workers_lock = PTHREAD_MUTEX_INITIALIZER;
+struct worker *weft__worker(unsigned index)
+{
+	/* acquire pairs with the release in weft__worker_register() */
+	return atomic_load_explicit(&workers[index], memory_order_acquire);
+}
+
+int weft__worker_register(struct worker *worker)
+{
+	int rc = -EAGAIN;
+
+	pthread_mutex_lock(&workers_lock);
+	for (unsigned i = 1; i < WORKERS_MAX; i++) {
+		if (atomic_load_explicit(&workers[i], memory_order_relaxed))
+			continue;
+		worker->index = (uint16_t)i;
+		atomic_store_explicit(&workers[i], worker, memory_order_release);
+		rc = 0;
+		break;
+	}
+	pthread_mutex_unlock(&workers_lock);
+	return rc;
+}
+
+void weft__worker_unregister(struct worker *worker)
+{
+	atomic_store_explicit(&workers[worker->index], NULL, memory_order_release);
+}
+
+/* Workers hold "main", and a handle of it may outlive its thread: so their memory
+ * is type-stable, as that of other tasks is. */
+static struct worker *workers_free;
+
+struct worker *weft__worker_new(void)
+{
+	struct worker *worker;
+
+	pthread_mutex_lock(&workers_lock);
+	worker = workers_free;
+	if (worker)
+		workers_free = *(struct worker **)(void *)worker;
+	pthread_mutex_unlock(&workers_lock);
+	if (!worker)
+		worker = weft__map(sizeof *worker);
+	if (worker)
+		memset(worker, 0, offsetof(struct worker, wakers));
+	return worker;
+}
+
+void weft__worker_free(struct worker *worker)
+{
+	pthread_mutex_lock(&workers_lock);
+	*(struct worker **)(void *)worker = workers_free;
+	workers_free = worker;
+	pthread_mutex_unlock(&workers_lock);
+}
+
+void weft__registry_lock(void)
+{
+	pthread_mutex_lock(&workers_lock);
+}
+
+void weft__registry_unlock(void)
+{
+	pthread_mutex_unlock(&workers_lock);
+}

@@ -1,0 +1,336 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * share.c - work that may move between the workers of one runtime: rings, injector,
+ * stealing, and the watch that idle workers keep over busy ones.
+ *
+ *   weft_spawn() --> fresh ---newest----> its worker
+ *                      |                     ^
+ *                      +--oldest half--> thieves
+ *                      +--overflow--> injector --> anybody
+ *
+ * H1 A task in a ring or in the injector is NEW, or movable and READY with its
+ *    registers saved. Whoever takes it out runs it next or keeps it in a ring of
+ *    his own: nothing that may move waits behind a task that cannot be moved.
+ * H2 The newest NEW task runs first on its own worker, so that a tree of tasks is
+ *    walked depth first and few are alive at a time; thieves take the oldest, which
+ *    are the largest subtrees. (Blumofe and Leiserson, "Scheduling Multithreaded
+ *    Computations by Work Stealing", 1999.) Every OLDEST_EVERY-th turn the oldest goes
+ *    first here, too: none starves.
+ * H3 A worker that is stuck in a task does not look at its poller and timers. While
+ *    movable tasks exist and some workers are busy, one of those that sleep is the
+ *    lookout: it wakes up now and then and serves who has not looked for long. Events
+ *    are delivered by tickets, so anybody may report them.
+ */
+#include <base/clock.h>
+#include <base/rng.h>
+#include <core/leave.h>
+#include <core/runtime.h>
+#include <core/wake.h>
+
+enum {
+	OLDEST_EVERY = 15,     /* turns of the rings; with slices of 4 picks about each 61st pick */
+	BATCH = RING_SIZE / 2, /* tasks that change hands at a time, at most */
+	LOOKOUT_NS = 250000,   /* how often the lookout looks */
+	STALE_NS = 250000,     /* who has not looked for so long is served by it */
+	SPIN_MIN_NS = 2000,    /* how long a worker looks for work before it sleeps: */
+	SPIN_MAX_NS = 50000,   /* it adapts to whether that was of use */
+	SPIN_STEPS = 16        /* pauses between two looks at the others */
+};
+
+/* --- publishing ------------------------------------------------------------------ */
+
+/* Work for anybody is there: somebody else should wake up for it (D8). */
+static inline void notify(struct runtime *runtime)
+{
+	int place = idle_notify(&runtime->idle);
+
+	if (place >= 0)
+		weft__worker_wake(runtime->workers[place]);
+}
+
+static void inject(struct runtime *runtime, struct task **tasks, unsigned count)
+{
+	for (unsigned i = 0; i + 1 < count; i++)
+		tasks[i]->next = tasks[i + 1];
+	weft__injector_push(&runtime->injector, tasks[0], tasks[count - 1], count);
+}
+
+/* Appends to one of the worker's rings; what is too much goes to the injector. */
+static void put(struct worker *worker, struct ring *ring, struct task *task)
+{
+	struct task *half[BATCH];
+
+	while (unlikely(!ring_push(ring, task))) {
+		unsigned count = ring_overflow(ring, half);
+
+		if (count)
+			inject(worker->runtime, half, count);
+	}
+}
+
+void weft__share_fresh(struct worker *worker, struct task *task)
+{
+	put(worker, &worker->fresh, task);
+	notify(worker->runtime);
+}
+
+void weft__share_ready(struct runtime *runtime, struct task *task)
+{
+	struct worker *worker = thread_fresh()->worker;
+
+	if (likely(worker && worker->runtime == runtime))
+		put(worker, &worker->ready, task);
+	else
+		weft__injector_push(&runtime->injector, task, task, 1);
+	notify(runtime);
+}
+
+/* --- taking ------------------------------------------------------------------------ */
+
+/* The task is ours, and will run here: from now on for good, unless it is movable. */
+static inline struct task *adopt(struct worker *worker, struct task *task)
+{
+	if (task_worker(task) == OWNER_NONE)
+		atomic_store_explicit(&task_private(task)->last_worker, worker->index,
+				      memory_order_relaxed); /* a diagnosis, or our own */
+	else if (task_worker(task) != worker->index)
+		task_set_worker(task, worker->index);
+	return task;
+}
+
+/* Keeps the others of a batch that has changed hands, oldest first. */
+static void keep(struct worker *worker, struct task **tasks, unsigned count)
+{
+	for (unsigned i = 0; i < count; i++)
+		put(worker, tasks[i]->state == TASK_NEW ? &worker->fresh : &worker->ready,
+		    tasks[i]);
+}
+
+static struct task *take_injected(struct worker *worker)
+{
+	struct runtime *runtime = worker->runtime;
+	unsigned count = injector_count(&runtime->injector);
+	struct task *tasks[BATCH], *task;
+	unsigned n = 0;
+
+	if (!count)
+		return NULL;
+	/* A fair part, and no more than fits a ring by half. */
+	count = count / (atomic_load_explicit(&runtime->places, memory_order_relaxed)) + 1;
+	task = weft__injector_take(&runtime->injector, count < BATCH ? count : BATCH);
+	for (; task; task = task->next)
+		tasks[n++] = task;
+	if (!n)
+		return NULL;
+	keep(worker, tasks + 1, n - 1);
+	return adopt(worker, tasks[0]);
+}
+
+struct task *weft__share_pick(struct worker *worker)
+{
+	struct task *task = ring_take_oldest(&worker->ready);
+
+	if (!task)
+		task = ring_take_newest(&worker->fresh);
+	return task ? adopt(worker, task) : NULL;
+}
+
+void weft__share_turn(struct worker *worker)
+{
+	struct task *task = NULL;
+
+	if (!worker->queue.head)
+		return; /* the rings are picked from anyway */
+	if (!worker->oldest_turn--) {
+		worker->oldest_turn = OLDEST_EVERY;
+		task = take_injected(worker);
+		if (!task && (task = ring_take_oldest(&worker->fresh)))
+			adopt(worker, task);
+	}
+	if (!task)
+		task = weft__share_pick(worker);
+	if (task)
+		queue_push_front(&worker->queue, task);
+}
+
+/* --- stealing ------------------------------------------------------------------------ */
+
+static struct task *steal_from(struct worker *worker, struct worker *victim)
+{
+	struct task *tasks[BATCH];
+	unsigned count = ring_steal_half(&victim->ready, tasks, BATCH);
+
+	if (!count)
+		count = ring_steal_half(&victim->fresh, tasks, BATCH);
+	if (!count)
+		return NULL;
+	worker->steals++;
+	worker->stolen += count;
+	trace_steal(victim->index, count);
+	keep(worker, tasks + 1, count - 1);
+	return adopt(worker, tasks[0]);
+}
+
+/* Everybody once, beginning with anybody. */
+static struct task *steal(struct worker *worker)
+{
+	struct runtime *runtime = worker->runtime;
+	/* acquire pairs with the release by which a place is filled in (crew.c) */
+	unsigned places = atomic_load_explicit(&runtime->places, memory_order_acquire);
+	unsigned first = rng_below(&worker->rng, places);
+
+	for (unsigned i = 0; i < places; i++) {
+		struct worker *victim = runtime->workers[(first + i) % places];
+		struct task *task = victim == worker ? NULL : steal_from(worker, victim);
+
+		if (task)
+			return task;
+	}
+	return NULL;
+}
+
+/* One look at everything. What is in our own queue comes first. */
+static struct task *look(struct worker *worker)
+{
+	struct task *task;
+
+	if (weft__inbox_drain(worker))
+		return queue_pop(&worker->queue);
+	task = weft__share_pick(worker);
+	if (task || worker_is_off_duty(worker))
+		return task;
+	task = take_injected(worker);
+	return task ? task : steal(worker);
+}
+
+/* Looks again and again for a while. The time follows the success: a worker whose work
+ * comes in bursts sleeps soon, one that is handed something all the time does not. */
+static struct task *spin(struct worker *worker)
+{
+	int64_t end_ns = weft__now() + worker->spin_ns;
+	struct task *task;
+
+	do {
+		for (unsigned i = 0; i < SPIN_STEPS; i++)
+			cpu_relax();
+		task = look(worker);
+		if (task) {
+			worker->spin_ns = worker->spin_ns * 2 < SPIN_MAX_NS ? worker->spin_ns * 2
+									    : SPIN_MAX_NS;
+			return task;
+		}
+	} while (weft__now() < end_ns);
+	worker->spin_ns = worker->spin_ns / 2 > SPIN_MIN_NS ? worker->spin_ns / 2 : SPIN_MIN_NS;
+	return NULL;
+}
+
+struct task *weft__share_hunt(struct worker *worker)
+{
+	struct runtime *runtime = worker->runtime;
+	bool counted = worker->spinning ||
+		       (!worker_is_off_duty(worker) && idle_begin_spin(&runtime->idle));
+	struct task *task = look(worker);
+
+	if (!task && counted)
+		task = spin(worker);
+	worker->spinning = false;
+	/* N2 of idle.h. Off duty, we have not looked everywhere: somebody else must. */
+	if (counted && idle_end_spin(&runtime->idle, task || worker_is_off_duty(worker)))
+		notify(runtime);
+	return task;
+}
+
+/* --- sleeping ------------------------------------------------------------------------- */
+
+/* N1 of idle.h: the second look. */
+static bool work_anywhere(struct runtime *runtime)
+{
+	unsigned places = atomic_load_explicit(&runtime->places, memory_order_acquire);
+
+	if (injector_count(&runtime->injector))
+		return true;
+	for (unsigned i = 0; i < places; i++)
+		if (ring_count(&runtime->workers[i]->ready) ||
+		    ring_count(&runtime->workers[i]->fresh))
+			return true;
+	return false;
+}
+
+/* Spares off duty are not counted: they are not announced when they sleep. */
+static bool all_asleep(struct runtime *runtime)
+{
+	unsigned places = atomic_load_explicit(&runtime->places, memory_order_acquire);
+
+	for (unsigned i = 0; i < places; i++)
+		if (!idle_sleeps(&runtime->idle, i) && !worker_is_off_duty(runtime->workers[i]))
+			return false;
+	return true;
+}
+
+int64_t weft__share_before_sleep(struct worker *worker, int64_t timeout_ns)
+{
+	struct runtime *runtime = worker->runtime;
+	uint32_t nobody = 0;
+
+	if (worker_is_off_duty(worker)) {
+		weft__runtime_check_drained(worker);
+		return worker->queue.head || atomic_load(&runtime->stopping) ? 0 : timeout_ns;
+	}
+	worker->announced = true;
+	idle_announce(&runtime->idle, worker->place);
+	weft__runtime_check_drained(worker); /* N2 */
+	if (worker->queue.head || work_anywhere(runtime) || atomic_load(&runtime->stopping))
+		return 0;
+	/* H3. With nobody awake there is nobody to watch; whoever wakes up first sees to it
+	 * that there is a lookout again. */
+	if (!atomic_load_explicit(&runtime->movable_alive, memory_order_relaxed) ||
+	    all_asleep(runtime) ||
+	    !atomic_compare_exchange_strong(&runtime->lookout, &nobody, worker->index))
+		return timeout_ns;
+	worker->lookout = true;
+	return timeout_ns < 0 || timeout_ns > LOOKOUT_NS ? LOOKOUT_NS : timeout_ns;
+}
+
+/* Reports for a worker that has not looked for long. Its own tasks among those that are
+ * woken go to its inbox; those that may move, to us. */
+static void serve(struct worker *worker, struct worker *other, int64_t now_ns)
+{
+	int64_t looked_ns = atomic_load_explicit(&other->last_look_ns, memory_order_relaxed);
+
+	if (other == worker || atomic_load(&other->sleeping))
+		return;
+	if (now_ns - looked_ns < STALE_NS &&
+	    !atomic_load_explicit(&other->covered, memory_order_relaxed))
+		return;
+	weft__movers_fire(&other->movers, now_ns);
+	weft__poller_wait_for(&worker->poller, &other->poller, weft__on_fd_ready);
+}
+
+static void keep_watch(struct worker *worker)
+{
+	struct runtime *runtime = worker->runtime;
+	unsigned places = atomic_load_explicit(&runtime->places, memory_order_acquire);
+	int64_t now_ns = weft__now();
+
+	for (unsigned i = 0; i < places; i++)
+		serve(worker, runtime->workers[i], now_ns);
+	worker->lookout = false;
+	atomic_store(&runtime->lookout, 0);
+}
+
+void weft__share_after_sleep(struct worker *worker)
+{
+	struct runtime *runtime = worker->runtime;
+
+	if (!worker->announced)
+		return;
+	worker->announced = false;
+	worker->spinning = idle_withdraw(&runtime->idle, worker->place);
+	if (worker->lookout)
+		keep_watch(worker);
+	/* Work has come while everybody slept: somebody must watch over us now. */
+	else if (worker->queue.head &&
+		 atomic_load_explicit(&runtime->movable_alive, memory_order_relaxed) &&
+		 !atomic_load_explicit(&runtime->lookout, memory_order_relaxed))
+		notify(runtime);
+}
