@@ -142,6 +142,33 @@ def check_across(trace):
     assert [i["tid"] for i in instants(events, "inbox", "waiting")] == [first["tid"]]
 
 
+def check_crew(trace):
+    events = trace["traceEvents"]
+    runs = runs_of(events, "wanders")
+    tracks = {r["tid"] for r in runs}
+    assert len(tracks) == 3, tracks
+    # Who is stolen runs on the thief's track, and the arrow begins at the spawn.
+    sources = {e["id"]: e["tid"] for e in events if e["ph"] == "s"}
+    moved = [r for r in runs if "cause" in r and sources[r["cause"]] != r["tid"]]
+    assert moved, "nobody has moved"
+    workers = {int(e["args"]["name"].split()[1]): e["tid"] for e in events
+               if e.get("name") == "thread_name"}
+    for steal in (e for e in events if e.get("name") == "steal"):
+        assert steal["args"]["tasks"] >= 1, steal
+        assert workers[steal["args"]["from_worker"]] != steal["tid"], steal
+    # A task runs in one place at a time (0.1 us: counters of several CPUs).
+    by_task = {}
+    for run in runs:
+        by_task.setdefault(run["args"]["task"], []).append(run)
+    for mine in by_task.values():
+        mine.sort(key=lambda r: r["ts"])
+        for a, b in zip(mine, mine[1:]):
+            assert a["end"] <= b["ts"] + 0.1, (a, b)
+        # The last one's joiner may have stopped the trace before it was gone.
+        assert mine[-1]["args"].get("left", "end") == "end", mine
+        assert all(r["args"]["left"] in ("yield", "sleep") for r in mine[:-1]), mine
+
+
 def check_running(trace):
     run, = runs_of(trace["traceEvents"], "computes")
     assert run["end"] - run["ts"] >= 4000, run

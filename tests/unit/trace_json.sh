@@ -17,7 +17,7 @@ judged()
 	python3 "$here/trace_json.py" "$1" "$dir/$1.json" ${output#fd }
 }
 
-for name in sequence wrap threads across running exit; do
+for name in sequence wrap threads across crew running exit; do
 	if command -v python3 >/dev/null 2>&1; then
 		check $name judged $name
 	else

@@ -3,7 +3,7 @@
  * trace_program.c - small programs whose traces are known: trace_json.sh runs
  * them, trace_json.py judges what they leave.
  *
- *	trace_program <sequence|wrap|threads|across|running|exit> <file>
+ *	trace_program <sequence|wrap|threads|across|crew|running|exit> <file>
  */
 #include <fcntl.h>
 #include <pthread.h>
@@ -13,6 +13,7 @@
 #include <unistd.h>
 
 #include <base/trace.h>
+#include <core/worker.h>
 #include <weft/weft.h>
 
 static void must(int rc, const char *what)
@@ -230,6 +231,43 @@ static void across(char *path)
 	must(weft_trace_stop(), "weft_trace_stop");
 }
 
+/* --- crew: several workers, and tasks that move ------------------------------ */
+
+enum { CREW = 3, CROWD = 60 };
+
+static _Atomic int seen_by[CREW + 1];
+
+static int wander(void *arg)
+{
+	for (int i = 0; i < 20; i++) {
+		if (i % 5 == (intptr_t)arg % 5)
+			weft_sleep(100000);
+		else
+			weft_task_yield();
+		seen_by[weft__thread_now()->worker->place % CREW] = 1;
+	}
+	return 0;
+}
+
+static int wander_in_crowd(void *path)
+{
+	weft_attr attr = { .name = "wanders" };
+	weft_task *tasks[CROWD];
+	int rounds = 0;
+
+	must(weft_trace_start(path, 0), "weft_trace_start");
+	do { /* until each is recorded, and has had some of it */
+		for (intptr_t i = 0; i < CROWD; i++) {
+			attr.flags = i % 2 ? WEFT_MIGRATE : 0;
+			must(weft_spawn(&tasks[i], &attr, wander, (void *)i), "weft_spawn");
+		}
+		for (int i = 0; i < CROWD; i++)
+			must(weft_join(tasks[i], WEFT_FOREVER, NULL), "weft_join");
+	} while (++rounds < 10 || (rounds < 1000 && !(seen_by[0] && seen_by[1] && seen_by[2])));
+	must(weft_trace_stop(), "weft_trace_stop");
+	return 0;
+}
+
 /* --- running: another thread computes, and never looks around ---------------- */
 
 static _Atomic int computing;
@@ -299,6 +337,8 @@ int main(int argc, char **argv)
 		threads(argv[2]);
 	} else if (!strcmp(mode, "across")) {
 		across(argv[2]);
+	} else if (!strcmp(mode, "crew")) {
+		must(weft_run(CREW, wander_in_crowd, argv[2], NULL), "weft_run");
 	} else if (!strcmp(mode, "running")) {
 		running(argv[2]);
 	} else if (!strcmp(mode, "exit")) {
