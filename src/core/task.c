@@ -248,13 +248,13 @@ static noinline int init_ext(struct worker *worker, struct task *task, const cha
 static always_inline void spawned(struct worker *worker, struct task *task, weft_task **ret_task)
 {
 	weft__runtime_task_began(worker);
-	trace_spawned(task);
+	probe_spawn(task);
 	queue_push(&worker->queue, task);
 	if (ret_task)
 		*ret_task = task_handle(task);
 }
 
-/* With attributes, without a runtime yet, or where slots have canaries. */
+/* With attributes, without a runtime yet, traced, or where slots have canaries. */
 static noinline int spawn_rare(weft_task **ret_task, const weft_attr *attr, weft_fn *fn, void *arg,
 			       const char *site)
 {
@@ -291,6 +291,7 @@ static noinline int spawn_rare(weft_task **ret_task, const weft_attr *attr, weft
 		if (rc < 0)
 			return rc;
 	}
+	trace_spawned(task);
 	spawned(worker, task, ret_task);
 	return 0;
 }
@@ -301,7 +302,7 @@ int weft_spawn_at(weft_task **ret_task, const weft_attr *attr, weft_fn *fn, void
 	struct worker *worker = weft__thread.worker;
 	struct task *task;
 
-	if (unlikely(attr || !worker || !fn || weft__stack_canaries))
+	if (unlikely(attr || !worker || !fn || weft__stack_canaries || weft__thread.trace))
 		return spawn_rare(ret_task, attr, fn, arg, site);
 	task = take_private(worker->default_class);
 	if (unlikely(!task))
