@@ -24,9 +24,10 @@ void weft__trace_timer(uint64_t ticket, int64_t late_ns);
  * the caller; it was taken for another's because of THREAD_TRACED. */
 bool weft__trace_ready(struct task *task);
 
+/* In the rare way to spawn, which a recorded thread always takes: in the quick one the
+ * call, not made, would cost ten instructions. */
 static always_inline void trace_spawned(struct task *task)
 {
-	probe3(spawn, task->id, task_site(task), task_worker(task));
 	if (unlikely(weft__thread.trace != NULL))
 		weft__trace_spawned(task);
 }
@@ -44,14 +45,20 @@ static always_inline void trace_timer(uint64_t ticket, int64_t late_ns)
 		weft__trace_timer(ticket, late_ns);
 }
 
-/* Leaving is recorded by the pick that follows: here are only the probes. */
+/* Only the probes: leaving is recorded by the pick that follows, and a wake in
+ * weft__trace_ready(). */
 
-static always_inline void trace_park(struct task *self, unsigned kind)
+static always_inline void probe_spawn(struct task *task)
+{
+	probe3(spawn, task->id, task_site(task), task_worker(task));
+}
+
+static always_inline void probe_park(struct task *self, unsigned kind)
 {
 	probe2(park, self->id, kind);
 }
 
-static always_inline void trace_wake(struct task *task, int result)
+static always_inline void probe_wake(struct task *task, int result)
 {
 	probe2(wake, task->id, result);
 }

@@ -45,7 +45,7 @@ static always_inline void ready_here(struct task *task)
  * every task for another's: base/trace.h, R1. */
 static always_inline void task_ready(struct task *task)
 {
-	trace_wake(task, task->result);
+	probe_wake(task, task->result);
 	if (unlikely(task_worker(task) != weft__thread.worker_index)) {
 		weft__ready_elsewhere(task);
 		return;
@@ -68,7 +68,7 @@ static always_inline bool task_wake(uint64_t ticket, int result)
 static always_inline void leave_parked(struct worker *worker, struct task *self,
 				       enum task_state kind)
 {
-	trace_park(self, kind);
+	probe_park(self, kind);
 	self->state = (uint8_t)kind;
 	worker->parks++;
 	worker_leave(worker, self, false);
