@@ -13,16 +13,14 @@
 #if !defined(WEFT_NO_PROBES) && defined(__has_include)
 #if __has_include(<sys/sdt.h>)
 #include <sys/sdt.h>
-#define probe1(name, a)       DTRACE_PROBE1(weft, name, a)
-#define probe2(name, a, b)    DTRACE_PROBE2(weft, name, a, b)
-#define probe3(name, a, b, c) DTRACE_PROBE3(weft, name, a, b, c)
+#define probe1(name, a)    DTRACE_PROBE1(weft, name, a)
+#define probe2(name, a, b) DTRACE_PROBE2(weft, name, a, b)
 #endif
 #endif
 
 #ifndef probe1
-#define probe1(name, a)       ((void)(a))
-#define probe2(name, a, b)    ((void)(a), (void)(b))
-#define probe3(name, a, b, c) ((void)(a), (void)(b), (void)(c))
+#define probe1(name, a)    ((void)(a))
+#define probe2(name, a, b) ((void)(a), (void)(b))
 #endif
 
 #endif

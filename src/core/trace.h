@@ -50,7 +50,7 @@ static always_inline void trace_timer(uint64_t ticket, int64_t late_ns)
 
 static always_inline void probe_spawn(struct task *task)
 {
-	probe3(spawn, task->id, task_site(task), task_worker(task));
+	probe2(spawn, task->id, task->origin);
 }
 
 static always_inline void probe_park(struct task *self, unsigned kind)

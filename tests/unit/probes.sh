@@ -22,7 +22,7 @@ elif ! command -v readelf >/dev/null 2>&1; then
 	skip all "no readelf"
 else
 	notes=$(readelf -n "$library" 2>/dev/null)
-	check spawn  has spawn 3
+	check spawn  has spawn 2
 	check park   has park 2
 	check wake   has wake 2
 	check poll   has poll 2
