@@ -7,7 +7,7 @@
  * Rows: trace_record (one record put into the ring), trace_clock (of that, what
  * it takes to read the time; "clock_gettime" beside it is what is not used),
  * trace_yield (a turn of two tasks: one record), trace_wake (two tasks wake each
- * other in turn: two records a hop), trace_spawn (spawn, run and join: some four),
+ * other in turn: two records a hop), trace_spawn (spawn, run and join: five),
  * each with the recorder "off" and "on". trace_write is the time that a stop takes a record.
  */
 #include <base/clock.h>
