@@ -44,6 +44,7 @@ void weft__runtime_leave(struct worker *worker)
 	if (weft__thread.worker == worker) {
 		/* The rest is the thread's: its coroutines may outlive the runtime. */
 		weft__thread.worker = NULL;
+		weft__trace_end_thread();
 		weft__thread.worker_index = 0;
 		weft__thread.task = NULL;
 	}
@@ -80,6 +81,7 @@ static void thread_end(void *arg)
 static void process_init(void)
 {
 	weft__fork_init();
+	weft__trace_init();
 	key_made = pthread_key_create(&thread_end_key, thread_end) == 0;
 	weft__leave_init();
 	weft__debug_init();
@@ -216,6 +218,7 @@ coldpath int weft__runtime_enter(struct worker **ret_worker, struct runtime *run
 	weft__thread.worker_index = worker->index;
 	weft__thread.task = main_runs ? &worker->main.task : NULL;
 	observe_thread(1);
+	weft__trace_enter(worker);
 	errno = saved_errno;
 	*ret_worker = worker;
 	return 0;

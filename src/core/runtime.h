@@ -94,7 +94,7 @@ void weft__join_cycle_find(const struct task *self, const struct task *task) __a
  * workers are not looked at, they change meanwhile. */
 static always_inline void weft__join_cycle_check(const struct task *self, const struct task *task)
 {
-	if (task_worker(task) == weft__thread.worker_index && unlikely(task->state == WAIT_JOIN))
+	if (task_worker(task) == weft__thread.worker->index && unlikely(task->state == WAIT_JOIN))
 		weft__join_cycle_find(self, task);
 }
 

@@ -170,6 +170,7 @@ static struct task *steal_from(struct worker *worker, struct worker *victim)
 		return NULL;
 	worker->steals++;
 	worker->stolen += count;
+	trace_steal(victim->index, count);
 	keep(worker, tasks + 1, count - 1);
 	return adopt(worker, tasks[0]);
 }

@@ -290,6 +290,7 @@ static always_inline void spawned(struct worker *worker, struct task *task, unsi
 				  weft_task **ret_task)
 {
 	weft__runtime_task_began(worker);
+	probe_spawn(task);
 	/* Before others can see it: it may end, and its handle is ours to keep all the same. */
 	if (ret_task)
 		*ret_task = task_handle(task);
@@ -312,7 +313,7 @@ static void init_movable(struct worker *worker, struct task *task)
 	atomic_fetch_add_explicit(&worker->runtime->movable_alive, 1, memory_order_relaxed);
 }
 
-/* With attributes, without a runtime yet, or where slots have canaries. */
+/* With attributes, without a runtime yet, traced, or where slots have canaries. */
 static noinline int spawn_rare(weft_task **ret_task, const weft_attr *attr, weft_fn *fn, void *arg,
 			       const char *site)
 {
@@ -351,6 +352,7 @@ static noinline int spawn_rare(weft_task **ret_task, const weft_attr *attr, weft
 		if (rc < 0)
 			return rc;
 	}
+	trace_spawned(task);
 	if (flags & WEFT_MIGRATE)
 		init_movable(worker, task);
 	spawned(worker, task, attr->shared ? 0 : attr->flags, ret_task);
@@ -363,7 +365,7 @@ int weft_spawn_at(weft_task **ret_task, const weft_attr *attr, weft_fn *fn, void
 	struct worker *worker = weft__thread.worker;
 	struct task *task;
 
-	if (unlikely(attr || !worker || !fn || weft__stack_canaries))
+	if (unlikely(attr || !worker || !fn || weft__stack_canaries || weft__thread.trace))
 		return spawn_rare(ret_task, attr, fn, arg, site);
 	task = take_private(worker->default_class);
 	if (unlikely(!task))
@@ -480,6 +482,7 @@ int weft_cancel(weft_task *handle)
 
 void weft__task_cancel(struct task *task)
 {
+	trace_canceled(task);
 	if (wait_word_cancel(&task->wait))
 		weft__wake_claimed(task, -ECANCELED);
 }

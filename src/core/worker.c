@@ -38,6 +38,7 @@ static void fire_timers(struct worker *worker, int64_t now_ns)
 
 		if (next)
 			__builtin_prefetch(ticket_task(next->ticket));
+		trace_timer(timer->ticket, now_ns - timer->when_ns);
 		task_wake(timer->ticket, -ETIMEDOUT);
 		timer = next;
 	}
@@ -133,7 +134,7 @@ static void look_around(struct worker *worker)
 		look_while_busy(worker, now_ns);
 }
 
-void weft__worker_tick(struct worker *worker)
+void weft__worker_look_paced(struct worker *worker)
 {
 	if (worker->slices) {
 		worker->slices--;
@@ -209,8 +210,8 @@ static void wait_for_work(struct worker *worker)
 	events = weft__worker_poll(worker, timeout_ns);
 	atomic_store_explicit(&worker->sleeping, 0, memory_order_relaxed);
 	observe_idle(worker, observed && timeout_ns != 0);
-	worker->budget = worker->budget_full;
 	worker->slices = 0;
+	worker_set_budget(worker, worker->budget_full);
 	if (timeout_ns) {
 		now_ns = weft__now();
 		worker->sleeps++;
@@ -272,6 +273,7 @@ void weft__worker_loop(struct worker *worker, struct task *note)
 							  memory_order_acquire)))
 				return;
 			next = weft__share_hunt(worker);
+			trace_event(TRACE_LOOKED, next ? next->id : 0, 0, 0);
 		}
 		if (!next) {
 			wait_for_work(worker);

@@ -19,6 +19,7 @@
 #include <base/rng.h>
 #include <core/ring.h>
 #include <core/task.h>
+#include <core/trace.h>
 #include <poll/poll.h>
 
 /** Tasks linked by next; plain: only the owner touches it. */
@@ -45,6 +46,7 @@ struct worker {
 	struct task_queue queue;
 	uint32_t budget;         /* picks left until weft__worker_tick() */
 	uint32_t budget_full;    /* picks between two looks around: follows the tasks' pace */
+	uint32_t budget_traced;  /* what budget would be, while it is 1 for the trace's sake */
 	int *errno_location;     /* of this thread */
 	struct runtime *runtime; /* of several workers; NULL: this one is alone */
 	uint64_t switches, parks;
@@ -156,8 +158,19 @@ static inline struct task *queue_pop(struct task_queue *queue)
 /** What a ready descriptor does; set by the io layer before it registers one. */
 extern _Atomic(poll_ready_fn *) weft__on_fd_ready;
 
-/** Looks at inbox, timers and poller, and sets the next budget. */
+/** The budget is used up: look around, and note the pick when it is traced. core/trace.c */
 void weft__worker_tick(struct worker *worker);
+
+/** Looks at inbox, timers and poller, and sets the next budget. */
+void weft__worker_look_paced(struct worker *worker);
+
+/** So many picks until the next look. While they are traced each goes through the
+ * tick. */
+static inline void worker_set_budget(struct worker *worker, uint32_t picks)
+{
+	worker->budget_traced = picks;
+	worker->budget = unlikely(weft__thread.trace != NULL) ? 1 : picks;
+}
 
 /** A look at inbox, timers and (without waiting) the poller, right now. */
 void weft__worker_look(struct worker *worker);
@@ -165,7 +178,7 @@ void weft__worker_look(struct worker *worker);
 /** The next pick looks around: the poller is asked soon. */
 static inline void worker_look_soon(struct worker *worker)
 {
-	worker->budget = 1;
+	worker_set_budget(worker, 1);
 	worker->slices = 0;
 }
 

@@ -21,6 +21,7 @@
 #include <base/fault.h>
 #include <base/log.h>
 #include <base/syscall.h>
+#include <base/trace.h>
 #include <poll/poll.h>
 
 enum {
@@ -311,8 +312,11 @@ static int deliver(const struct poller *poller, long count, poll_ready_fn *ready
 
 int weft__poller_wait(struct poller *poller, int64_t timeout_ns, poll_ready_fn *ready)
 {
-	long count = wait_once(poller, timeout_ns);
+	long count;
 
+	trace_poll(timeout_ns);
+	count = wait_once(poller, timeout_ns);
+	trace_polled(timeout_ns, count);
 	poller->polls++;
 	if (unlikely(count < 0)) {
 		if (count != -EINTR)

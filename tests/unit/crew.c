@@ -33,7 +33,7 @@ static noinline int *errno_location(void)
 /* The worker that the caller runs on just now. */
 static noinline unsigned here(void)
 {
-	return weft__thread_now()->worker_index;
+	return weft__thread_now()->worker->index;
 }
 
 static int add_one(void *arg)
