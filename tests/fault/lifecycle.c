@@ -202,8 +202,10 @@ TEST(lifecycle, a_cancelled_task_gets_ecanceled)
 	connected_pair(fds);
 	connected_pair(full_fds);
 	full_fd = full_fds[0];
-	while (send(full_fd, block, sizeof(block), MSG_DONTWAIT) > 0)
-		;
+	/* Until it stays full: the kernel grows its buffers, and moves bytes on later. */
+	for (i = 0; i < 3; i++, weft_sleep(20000000))
+		while (send(full_fd, block, sizeof(block), MSG_DONTWAIT) > 0)
+			i = 0;
 	listener = listen_on_loopback(1, &addr);
 	udp_fd = socket(AF_INET, SOCK_DGRAM, 0);
 	CHECK_EQ(bind(udp_fd, (struct sockaddr *)&(struct sockaddr_in){ .sin_family = AF_INET },
