@@ -57,6 +57,9 @@ void __sanitizer_finish_switch_fiber(void *fake_stack_save, const void **bottom_
 				     size_t *size_old);
 void __asan_unpoison_memory_region(const volatile void *addr, size_t size);
 
+/* sanitizer/lsan_interface.h; weak: part of ASan, but not everywhere */
+void __lsan_register_root_region(const void *addr, size_t size) __attribute__((weak));
+
 static always_inline void weft__asan_leave(void **fake, const void *target_low, size_t target_bytes)
 {
 	__sanitizer_start_switch_fiber(fake, target_low, target_bytes);
@@ -70,6 +73,13 @@ static always_inline void weft__asan_arrive(void *fake, const void **ret_low, si
 static always_inline void weft__asan_forget(const void *low, size_t bytes)
 {
 	__asan_unpoison_memory_region(low, bytes);
+}
+
+/** What @addr points to has not leaked: the search for leaks does not look into mappings. */
+static always_inline void weft__asan_root(const void *addr, size_t bytes)
+{
+	if (__lsan_register_root_region)
+		__lsan_register_root_region(addr, bytes);
 }
 
 #else
@@ -93,6 +103,12 @@ static always_inline void weft__asan_arrive(void *fake, const void **ret_low, si
 static always_inline void weft__asan_forget(const void *low, size_t bytes)
 {
 	(void)low;
+	(void)bytes;
+}
+
+static always_inline void weft__asan_root(const void *addr, size_t bytes)
+{
+	(void)addr;
 	(void)bytes;
 }
 

@@ -93,8 +93,11 @@ static struct worker *worker_new(void)
 	if (worker)
 		workers_free = *(struct worker **)(void *)worker;
 	pthread_mutex_unlock(&workers_lock);
-	if (!worker)
+	if (!worker) {
 		worker = weft__map(sizeof *worker);
+		if (worker)
+			weft__asan_root(worker, sizeof *worker);
+	}
 	if (worker)
 		worker_clear(worker);
 	return worker;
