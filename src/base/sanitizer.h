@@ -16,6 +16,13 @@
  * is needed to leave for it again: pass ret_low and ret_bytes then. Before a
  * stack is given to a new owner, its old frames' red zones are forgotten.
  *
+ * A1 leave is the last thing before the switch and arrive the first after it. Between the
+ *    two a frame's red zones are judged by the wrong stack.
+ * A2 arrive tells the bounds of the stack that was left, and they are written into
+ *    the leaver's strand: by then it must not yet be for others to continue. So a task that
+ *    another thread may take is published after arrive. And thread and worker are
+ *    looked up anew after the switch: it may be another thread that goes on.
+ *
  * TSan knows executions as fibers. A fiber has the list of functions that it is in
  * (entered and not left), and what happened before it. It is told of a switch by
  *
@@ -34,6 +41,8 @@
  *    a coroutine is no such case: its fiber is freed.)
  * T4 A task may park on the stack of a coroutine, so the fiber on which it goes on is
  *    that of the moment it leaves: every site that leaves notes weft__tsan_self().
+ *    The note is written before the switch and read by whoever continues the task:
+ *    publishing it, after the switch, orders the two.
  * T5 TSan bears some thousand fibers and no more. The contexts beyond are a crowd: all
  *    that run on one thread share a fiber. What functions it is in is not known;
  *    it is replaced before that matters, and its reports show wrong callers.
