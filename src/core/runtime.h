@@ -136,7 +136,7 @@ extern uint64_t weft__first_id;
 /** A handle's task exists in the parent of this process only. */
 static inline bool task_is_foreign(const struct task *task)
 {
-	return unlikely(task->id < weft__first_id) && task != weft__thread.task;
+	return unlikely(task_id(task) < weft__first_id) && task != weft__thread.task;
 }
 
 /* --- runtime.c: a thread becomes a worker ---------------------------------------- */

@@ -41,7 +41,7 @@ static void fill_in(struct snapshot *snapshot, const ucontext_t *uc)
 	struct unwind_frame frame = { .exact = true };
 
 	snapshot->task = weft__thread.task;
-	snapshot->id = snapshot->task ? snapshot->task->id : 0;
+	snapshot->id = snapshot->task ? task_id(snapshot->task) : 0;
 	unwind_interrupted(uc, frame.regs);
 	frame.pc = unwind_strip(unwind_interrupted_pc(uc));
 	frame.known = ~UINT64_C(0) >> (64 - UNWIND_REGS);
