@@ -403,7 +403,7 @@ static int join_wait(struct task *task, int64_t deadline_ns)
 
 	word = wait_begin(self, 0);
 	if (unlikely(!word))
-		return -ECANCELED;
+		return weft__park_refused(self);
 	ticket = ticket_of(self, word);
 	self->waiter.object = join_object(task, deadline_ns != WEFT_FOREVER);
 	if (unlikely(!joiner_change(task, JOINER_NONE, ticket))) {
