@@ -46,6 +46,8 @@ void test_fail_values(const char *file, int line, const char *text, long long a,
 void test_fail_strings(const char *file, int line, const char *text, const char *a, const char *b)
 	__attribute__((noreturn));
 void test_skip(const char *reason) __attribute__((noreturn));
+/** This case leaves tasks behind: what they hold is no leak. */
+void test_leaves_tasks(void);
 /** A line on standard error, for what a reader of the log may want to know. */
 void test_note(const char *text);
 

@@ -65,8 +65,8 @@ bool weft__inbox_drain(struct worker *worker)
 	while (task) {
 		struct task *next = task->next;
 
-		if (task->state != TASK_NEW) /* handed out to us, it begins here */
-			task->state = TASK_READY;
+		if (task_state(task) != TASK_NEW) /* handed out to us, it begins here */
+			task_set_state(task, TASK_READY);
 		trace_event(TRACE_INBOX, 0, task_id(task), 0);
 		queue_push(&worker->queue, task);
 		task = next;

@@ -17,8 +17,8 @@ static const struct task *next_of(const struct task *task, unsigned worker)
 {
 	uint32_t word = atomic_load_explicit(&((struct task *)task)->wait, memory_order_relaxed);
 
-	if (task_worker(task) != worker || task->state != WAIT_JOIN || !(word & WAIT_WAITING) ||
-	    join_is_timed(task))
+	if (task_worker(task) != worker || task_state(task) != WAIT_JOIN ||
+	    !(word & WAIT_WAITING) || join_is_timed(task))
 		return NULL;
 	return joined_task(task);
 }

@@ -101,7 +101,7 @@ static always_inline weft_context *worker_target(struct worker *worker, struct t
 		worker->pending = next;
 		return &worker->idle;
 	}
-	next->state = TASK_RUNNING;
+	task_set_state(next, TASK_RUNNING);
 	weft__thread.task = next;
 	return &next->strand.ctx;
 }
@@ -120,7 +120,7 @@ static always_inline struct leave_way leave_begin(struct worker *worker, struct 
 	struct task *next = worker_pick(worker);
 
 	if (next == self) {
-		self->state = TASK_RUNNING;
+		task_set_state(self, TASK_RUNNING);
 		return (struct leave_way){ NULL, NULL };
 	}
 	if (unlikely(stack_pointer() < self->strand.low) && !self->strand.shared &&

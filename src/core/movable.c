@@ -26,7 +26,7 @@ static void make_ready(struct task *task)
 {
 	const struct private_task *private = task_private(task);
 
-	task->state = TASK_READY;
+	task_set_state(task, TASK_READY);
 	if (unlikely(task->flags & TASK_STAYS))
 		weft__inbox_push(weft__worker(atomic_load_explicit(
 					 &((struct private_task *)private)->last_worker,
@@ -39,7 +39,7 @@ static void make_ready(struct task *task)
 void weft__movable_saved(struct task *task)
 {
 	/* After a yield nobody else can make it ready. */
-	if (task->state == TASK_READY || wait_word_saved(&task->wait))
+	if (task_state(task) == TASK_READY || wait_word_saved(&task->wait))
 		make_ready(task);
 }
 

@@ -144,7 +144,7 @@ static always_inline void yield_now(struct task *self)
 {
 	struct worker *worker = weft__thread.worker;
 
-	self->state = TASK_READY;
+	task_set_state(self, TASK_READY);
 	if (unlikely(self->flags & TASK_LEAVES_RARE)) {
 		yield_rare(self);
 		return;
@@ -229,7 +229,7 @@ static noinline struct leave_way sleep_begin(int64_t deadline_ns)
 		weft__timer_arm(&weft__thread.worker->wheel, &self->timer);
 	}
 	probe_park(self, WAIT_SLEEP);
-	self->state = WAIT_SLEEP;
+	task_set_state(self, WAIT_SLEEP);
 	weft__thread.worker->parks++;
 	if (unlikely(weft__thread.coroutine != NULL)) {
 		weft__worker_leave_in_coroutine(weft__thread.worker, self);

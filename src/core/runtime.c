@@ -96,10 +96,10 @@ static void init_main(struct worker *worker, bool runs)
 	if (!runs)
 		return;
 	main->flags = (uint16_t)(TASK_THREAD | TASK_PRIVATE | worker->spawn_flags);
-	main->state = TASK_RUNNING;
+	task_set_state(main, TASK_RUNNING);
 	main->id = weft__runtime_more_ids(worker);
 	main->wait = first_wait(main->id / IDS_BLOCK);
-	main->origin = (uint64_t)worker->index << 48;
+	task_set_origin(main, NULL, worker->index);
 	main->refs = 1;
 	main->joiner = JOINER_DETACHED;
 }

@@ -96,7 +96,8 @@ void weft__join_cycle_find(const struct task *self, const struct task *task) __a
 static always_inline void weft__join_cycle_check(const struct task *self, const struct task *task)
 {
 	/* While we are traced the index matches none: then the search for deadlocks says it. */
-	if (task_worker(task) == weft__thread.worker_index && unlikely(task->state == WAIT_JOIN))
+	if (task_worker(task) == weft__thread.worker_index &&
+	    unlikely(task_state(task) == WAIT_JOIN))
 		weft__join_cycle_find(self, task);
 }
 

@@ -104,7 +104,7 @@ static inline struct task *adopt(struct worker *worker, struct task *task)
 static void keep(struct worker *worker, struct task **tasks, unsigned count)
 {
 	for (unsigned i = 0; i < count; i++)
-		put(worker, tasks[i]->state == TASK_NEW ? &worker->fresh : &worker->ready,
+		put(worker, task_state(tasks[i]) == TASK_NEW ? &worker->fresh : &worker->ready,
 		    tasks[i]);
 	if (count)
 		notify(worker->runtime);

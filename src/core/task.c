@@ -48,7 +48,7 @@ static always_inline void task_put(struct task *task)
 
 noinline void weft__task_left(struct task *task)
 {
-	if (task->state != TASK_DEAD) {
+	if (task_state(task) != TASK_DEAD) {
 		weft__movable_saved(task);
 		return;
 	}
@@ -129,7 +129,7 @@ static always_inline void __attribute__((noreturn)) task_exit(struct task *self,
 		exit_rare(self);
 	worker = thread_fresh()->worker;
 	self->result = value;
-	self->state = TASK_DEAD;
+	task_set_state(self, TASK_DEAD);
 	weft__runtime_task_ended(worker);
 
 	/* The result is published by this exchange; it pairs with the acquire
@@ -186,14 +186,14 @@ static always_inline void task_init(struct task *task, struct worker *worker, un
 	uint64_t id = weft__runtime_next_id(worker);
 
 	task->flags = (uint16_t)(flags | worker->spawn_flags);
-	task->state = TASK_NEW;
+	task_set_state(task, TASK_NEW);
 	task->stack_class = (uint8_t) class;
 	atomic_store_explicit(&task->id, id, memory_order_relaxed);
 	atomic_store_explicit(&task->wait, first_wait(id), memory_order_relaxed);
 	atomic_store_explicit(&task->refs, held ? 2 : 1, memory_order_relaxed);
 	atomic_store_explicit(&task->joiner, held ? JOINER_NONE : JOINER_DETACHED,
 			      memory_order_relaxed);
-	task->origin = (uint64_t)(uintptr_t)site | (uint64_t)worker->index << 48;
+	task_set_origin(task, site, worker->index);
 	task->ext = NULL;
 	task->start.fn = fn;
 	task->start.arg = arg;

@@ -98,13 +98,13 @@ struct task {
 	struct task *next;    /* run queue, inbox, or list of the dead */
 	_Atomic uint32_t wait;
 	uint16_t flags;
-	uint8_t state; /* enum task_state; the owner's view */
+	_Atomic uint8_t state; /* enum task_state; the owner's view */
 	uint8_t stack_class;
 	int32_t result;        /* of the wait; when DEAD: what the body returned */
 	_Atomic uint32_t refs; /* 1 for running, 1 for the handle */
 	/* --- second line --- */
 	_Atomic uint64_t id;     /* never reused; 0: this block is free. Stale handles look */
-	uint64_t origin;         /* upper 16 bits: owner worker; lower 48: spawn site */
+	_Atomic uint64_t origin; /* upper 16 bits: owner worker; lower 48: spawn site */
 	_Atomic uint64_t joiner; /* the ticket of who joins, or a JOINER_ value */
 	struct task_ext *ext;    /* or NULL */
 	union {
@@ -193,19 +193,43 @@ static inline struct task *task_of(const weft_task *handle)
 /** Makes task->ext when it is not there yet. 0 or -ENOMEM. */
 int weft__task_ext(struct task *task);
 
+/* origin and state are their owner's to write; others may look at any time, and must find
+ * the old value or the new one: relaxed. */
+static inline uint64_t task_origin(const struct task *task)
+{
+	return atomic_load_explicit(&((struct task *)task)->origin, memory_order_relaxed);
+}
+
 static inline const char *task_site(const struct task *task)
 {
-	return (const char *)(uintptr_t)(task->origin << 16 >> 16);
+	return (const char *)(uintptr_t)(task_origin(task) << 16 >> 16);
 }
 
 static inline unsigned task_worker(const struct task *task)
 {
-	return (unsigned)(task->origin >> 48);
+	return (unsigned)(task_origin(task) >> 48);
+}
+
+static inline void task_set_origin(struct task *task, const char *site, unsigned index)
+{
+	atomic_store_explicit(&task->origin, (uint64_t)(uintptr_t)site | (uint64_t)index << 48,
+			      memory_order_relaxed);
 }
 
 static inline void task_set_worker(struct task *task, unsigned index)
 {
-	task->origin = task->origin << 16 >> 16 | (uint64_t)index << 48;
+	task_set_origin(task, task_site(task), index);
+}
+
+static inline enum task_state task_state(const struct task *task)
+{
+	return (enum task_state)atomic_load_explicit(&((struct task *)task)->state,
+						     memory_order_relaxed);
+}
+
+static inline void task_set_state(struct task *task, enum task_state state)
+{
+	atomic_store_explicit(&task->state, (uint8_t)state, memory_order_relaxed);
 }
 
 /** A task's larger block; only with TASK_PRIVATE. */

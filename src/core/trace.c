@@ -62,7 +62,7 @@ static uint64_t next_id(const struct worker *worker)
 /* What it waits for, of what is known in the core. */
 static uint64_t object_of(const struct task *self)
 {
-	switch (self->state) {
+	switch (task_state(self)) {
 	case WAIT_SLEEP:
 		if (self->flags & WEFT_MIGRATE) /* its timer is elsewhere, and under a lock */
 			return WEFT_FOREVER;
@@ -103,8 +103,8 @@ static bool note_leave(struct worker *worker, struct trace_ring *ring)
 	}
 	if (self) {
 		make_known(ring, self);
-		weft__trace_put(ring, trace_what(TRACE_LEAVE, self->state, next), task_id(self),
-				object_of(self));
+		weft__trace_put(ring, trace_what(TRACE_LEAVE, task_state(self), next),
+				task_id(self), object_of(self));
 	} else {
 		weft__trace_put(ring, trace_what(TRACE_LEAVE, 0, next), 0, 0);
 	}

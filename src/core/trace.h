@@ -50,7 +50,7 @@ static always_inline void trace_timer(uint64_t ticket, int64_t late_ns)
 
 static always_inline void probe_spawn(struct task *task)
 {
-	probe2(spawn, task_id(task), task->origin);
+	probe2(spawn, task_id(task), task_origin(task));
 }
 
 static always_inline void probe_park(struct task *self, unsigned kind)

@@ -37,7 +37,7 @@ static always_inline void prefetch_frames(const struct task *task)
 static always_inline void ready_here(struct task *task)
 {
 	prefetch_frames(task);
-	task->state = TASK_READY;
+	task_set_state(task, TASK_READY);
 	queue_push(&weft__thread.worker->queue, task);
 }
 
@@ -69,7 +69,7 @@ static always_inline void leave_parked(struct worker *worker, struct task *self,
 				       enum task_state kind)
 {
 	probe_park(self, kind);
-	self->state = (uint8_t)kind;
+	task_set_state(self, kind);
 	worker->parks++;
 	worker_leave(worker, self, false);
 }

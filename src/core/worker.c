@@ -283,7 +283,7 @@ void weft__worker_loop(struct worker *worker, struct task *note)
 		    !make_resident(worker, next, &first_failed))
 			continue;
 		first_failed = NULL;
-		next->state = TASK_RUNNING;
+		task_set_state(next, TASK_RUNNING);
 		weft__thread.task = next;
 		worker->switches++;
 #if WEFT_ASAN

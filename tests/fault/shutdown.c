@@ -8,6 +8,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include <base/compiler.h>
 #include <weft/weft.h>
 
 #include "../test.h"
@@ -133,7 +134,8 @@ static void serve_a_mule(void *arg)
 
 TEST(shutdown, names_who_does_not_end)
 {
-	for (intptr_t kind = 1; kind <= 4; kind++) {
+	/* TSan keeps a signal back until the program calls something. */
+	for (intptr_t kind = 1; kind <= (WEFT_TSAN ? 2 : 4); kind++) {
 		struct death death = run_to_death(serve_a_mule, (void *)kind);
 
 		CHECK_EQ(death.signal, 0);

@@ -200,6 +200,7 @@ TEST(dump, shared_stacks_and_ended_tasks)
 	weft_attr attr = { .name = "s" };
 	uint64_t first, second, dead;
 
+	test_leaves_tasks();
 	CHECK_EQ(weft_stack_group_new(&attr.shared, 1, 64 << 10), 0);
 	first = spawn(NULL, &attr, sleep_an_hour, NULL);
 	second = spawn(NULL, &attr, sleep_for_ever, NULL);
@@ -276,6 +277,7 @@ TEST(dump, objects_name_themselves)
 	uint64_t on_held, on_free, on_plain, on_broken;
 	char needle[64];
 
+	test_leaves_tasks();
 	spawn(&owner, &named, sleep_for_ever, NULL);
 	held.holder = tagged_pointer((uintptr_t)owner);
 	on_held = spawn(NULL, NULL, wait_for_toy, &held);

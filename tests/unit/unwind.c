@@ -187,6 +187,7 @@ TEST(unwind, shared_stacks_resident_and_saved)
 	weft_task *tasks[20];
 	int saved = 0;
 
+	test_leaves_tasks();
 	init();
 	CHECK_EQ(weft_stack_group_new(&attr.shared, 2, 0), 0);
 	for (int i = 0; i < 20; i++)
@@ -326,6 +327,7 @@ TEST(unwind, coroutines_in_a_task_on_a_shared_stack)
 	weft_attr attr = { 0 };
 	weft_task *task;
 
+	test_leaves_tasks();
 	init();
 	CHECK_EQ(weft_stack_group_new(&attr.shared, 1, 0), 0);
 	CHECK_EQ(weft_spawn(&task, &attr, task_with_coroutines, NULL), 0);
@@ -343,6 +345,7 @@ TEST(unwind, coroutines_on_a_shared_stack)
 	weft_attr attr = { 0 };
 	weft_task *task;
 
+	test_leaves_tasks();
 	init();
 	CHECK_EQ(weft_stack_group_new(&co_attr.shared, 1, 0), 0);
 	CHECK_EQ(weft_spawn(&task, NULL, task_with_coroutines, NULL), 0);

@@ -105,6 +105,7 @@ TEST(walk, tasks_on_shared_stacks)
 {
 	weft_attr attr = { 0 };
 
+	test_leaves_tasks();
 	CHECK_EQ(weft_stack_group_new(&attr.shared, 3, 0), 0);
 	check_tasks(&attr);
 }
@@ -140,6 +141,7 @@ TEST(walk, coroutines_are_told_apart)
 	weft_attr attr = { 0 };
 	weft_coroutine *private, *shared, *fresh;
 
+	test_leaves_tasks();
 	CHECK_EQ(weft_stack_group_new(&attr.shared, 2, 0), 0);
 	CHECK_EQ(weft_coroutine_new(&private, idle_body, NULL, NULL), 0);
 	CHECK_EQ(weft_coroutine_new(&fresh, idle_body, NULL, NULL), 0);
@@ -241,6 +243,7 @@ TEST(walk, beside_threads_that_spawn_and_end_tasks)
 	enum { OURS = 20 };
 	pthread_t threads[2];
 
+	test_leaves_tasks();
 	for (int i = 0; i < OURS; i++)
 		CHECK_EQ(weft_spawn(NULL, NULL, wait_for_cancel, NULL), 0);
 	weft_task_yield();
