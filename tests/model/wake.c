@@ -100,7 +100,7 @@ static bool run_queue(void)
 
 	while ((task = queue_pop(&worker.queue)) != NULL) {
 		model_writes(task);
-		MODEL_CHECK(task->state == TASK_READY && !shared.ran[task - shared.tasks]);
+		MODEL_CHECK(task_state(task) == TASK_READY && !shared.ran[task - shared.tasks]);
 		shared.ran[task - shared.tasks] = true;
 		any = true;
 	}
