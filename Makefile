@@ -21,6 +21,9 @@ run:            ## 10,000 connections to a plain blocking server, on one thread
 test:           ## everything: both compilers, sanitizers, every switch, aarch64
 	@scripts/test.sh $(VARIANTS)
 
+stress:         ## an hour of the stress tests, a seed a round (SEEDS=)
+	@scripts/stress.sh $(SEEDS)
+
 bench:          ## the table of measured figures, with peers in the same run
 	@scripts/setup.sh bench
 	@$(MAKE) --no-print-directory all
@@ -42,4 +45,4 @@ clean:
 help:
 	@sed -n 's/^\([a-z-]*\):[^#]*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 16
 
-.PHONY: all run test bench check-format format install clean help
+.PHONY: all run test stress bench check-format format install clean help
