@@ -3,11 +3,11 @@
 #
 # stress.sh [seeds] [build directory] - the stress tests with one seed after the other
 #
-# Each round runs every program of tests/stress with WEFT_SEED=1, 2, ...; 240 rounds, the
+# Each round runs every program of tests/stress with WEFT_SEED=1, 2, ...; 340 rounds, the
 # default, are about an hour on 2 CPUs. The first failure ends it, and its seed is named.
 set -u
 cd "$(dirname "$0")/.."
-seeds=${1:-240}
+seeds=${1:-340}
 dir=${2:-${BUILD:-build}/dev}
 
 cmake --preset dev -B "$dir" >/dev/null && cmake --build "$dir" -j "$(nproc)" --target tests-stress \
