@@ -15,6 +15,7 @@
 
 #include <base/fault.h>
 #include <base/log.h>
+#include <core/exit.h>
 #include <core/leave.h>
 #include <core/runtime.h>
 
@@ -174,7 +175,7 @@ int weft__crew_run(unsigned count, weft_fn *fn, void *arg, int *ret)
 	while (rc == 0 && runtime->places < count)
 		rc = weft__crew_hire(runtime);
 	if (rc == 0)
-		value = fn(arg);
+		value = weft__main_call(worker, fn, arg);
 	weft__runtime_finish(worker);
 	dismiss_all(runtime);
 	weft__runtime_leave(worker);

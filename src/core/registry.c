@@ -13,7 +13,9 @@ enum { WORKERS_MAX = OWNER_NONE };
 
 /* Slot 0 stays empty: index 0 means "no worker". */
 static _Atomic(struct worker *) workers[WORKERS_MAX];
+static unsigned workers_top; /* the largest index that was ever given */
 static pthread_mutex_t workers_lock = PTHREAD_MUTEX_INITIALIZER;
+
 struct worker *weft__worker(unsigned index)
 {
 	/* acquire pairs with the release in weft__worker_register() */
@@ -30,6 +32,8 @@ int weft__worker_register(struct worker *worker)
 			continue;
 		worker->index = (uint16_t)i;
 		atomic_store_explicit(&workers[i], worker, memory_order_release);
+		if (i > workers_top)
+			workers_top = i;
 		rc = 0;
 		break;
 	}
@@ -88,4 +92,31 @@ void weft__registry_lock(void)
 void weft__registry_unlock(void)
 {
 	pthread_mutex_unlock(&workers_lock);
+}
+
+void weft__registry_thread_began(struct worker *worker)
+{
+	pthread_mutex_lock(&workers_lock);
+	worker->pthread = pthread_self();
+	worker->os_thread = &weft__thread;
+	pthread_mutex_unlock(&workers_lock);
+}
+
+void weft__registry_thread_ended(struct worker *worker)
+{
+	pthread_mutex_lock(&workers_lock);
+	worker->os_thread = NULL;
+	pthread_mutex_unlock(&workers_lock);
+}
+
+struct worker *weft__registry_lock_thread(pthread_t thread)
+{
+	pthread_mutex_lock(&workers_lock);
+	for (unsigned i = 1; i <= workers_top; i++) {
+		struct worker *worker = weft__worker(i);
+
+		if (worker && worker->os_thread && pthread_equal(worker->pthread, thread))
+			return worker;
+	}
+	return NULL;
 }

@@ -225,6 +225,26 @@ bool weft__block_age(struct stack_cache *cache)
 	return cache->old_blocks != NULL;
 }
 
+struct visit {
+	void (*fn)(void *block, void *arg);
+	void *arg;
+};
+
+static void visit_page(void *page, void *arg)
+{
+	const struct visit *visit = arg;
+
+	for (size_t at = BLOCK_BYTES; at < REGION_PAGE_BYTES; at += BLOCK_BYTES)
+		visit->fn((char *)page + at, visit->arg);
+}
+
+void weft__block_each(void (*fn)(void *block, void *arg), void *arg)
+{
+	struct visit visit = { fn, arg };
+
+	weft__region_each(REGION_BLOCKS, visit_page, &visit);
+}
+
 void weft__block_drop(struct stack_cache *cache)
 {
 	if (cache->blocks)

@@ -138,3 +138,21 @@ void weft__region_give(enum region_kind kind, void *page)
 	list->free++;
 	drop_lock();
 }
+
+/* Regions are never unmapped: only their list needs the lock, and @fn may take others. */
+void weft__region_each(enum region_kind kind, void (*fn)(void *page, void *arg), void *arg)
+{
+	struct region *region;
+	uint32_t carved;
+
+	take_lock();
+	region = lists[kind].head;
+	carved = region ? region->carved : 0;
+	drop_lock();
+	while (region) {
+		for (uint32_t i = 0; i < carved; i++)
+			fn(region->pages + (size_t)i * REGION_PAGE_BYTES, arg);
+		region = region->next;
+		carved = region ? region->carved : 0; /* full, when it is not the newest */
+	}
+}
