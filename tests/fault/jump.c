@@ -21,7 +21,7 @@
 #include <weft/weft.h>
 
 #define HOUR_NS INT64_C(3600000000000)
-#define MS_NS	INT64_C(1000000)
+#define MS_NS   INT64_C(1000000)
 
 static _Atomic int64_t ahead_ns;
 
