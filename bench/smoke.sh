@@ -38,6 +38,8 @@ check sleep_shared    reports "sleep_shared sleep_shared_cpu" ./bench-sleep shar
 check parked          reports "parked parked_tables parked_cost parked_after" \
 	./bench-parked private 2000
 check parked_shared   reports "parked_shared parked_shared_after" ./bench-parked shared 2000
+check trace           reports "trace_record trace_clock trace_yield trace_wake trace_spawn trace_write" \
+	./bench-trace 1000
 check ucontext        reports switch ./peer-ucontext 1000
 check threads         reports yield_2 ./peer-threads yield_2 1000
 check threads_spawn   reports spawn ./peer-threads spawn 100

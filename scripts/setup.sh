@@ -49,6 +49,7 @@ find_missing()
 		need libcurl4-openssl-dev "libcurl under weft" header curl/curl.h
 		need curl "curl with the hooks preloaded" have curl
 		need python3 "Python with the hooks preloaded" have python3
+		need systemtap-sdt-dev "static probes" header sys/sdt.h
 		need nginx-light "downloads from a real server" nginx_found
 		if [ "$(uname -m)" != aarch64 ]; then
 			need gcc-aarch64-linux-gnu "aarch64" have aarch64-linux-gnu-gcc

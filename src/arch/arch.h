@@ -47,6 +47,15 @@ void weft__context_returned(void) __attribute__((noreturn));
  */
 char *weft__context_low(const weft_context *ctx);
 
+/**
+ * weft__context_trail - the saved registers of a parked context, for those who walk it
+ *
+ * Return: where stack pointer, frame pointer and place of the innermost frame lie,
+ * as inline and asm keep them in the context itself: @ctx, or an address on the stack that
+ * @ctx is on (which may be away); NULL: it never ran. Looks at nothing but *@ctx.
+ */
+const weft_context *weft__context_trail(const weft_context *ctx);
+
 /** A piece of code that @ctx will run when it is continued next, on its own
  * stack below everything live, instead of going on; it must not return. */
 void weft__context_divert(weft_context *ctx, void (*fn)(void *arg, void *value), void *arg);

@@ -1,10 +1,16 @@
 /* SPDX-License-Identifier: MIT
  *
- * context_low.c - how far down a parked context reaches (inline and asm).
+ * context_low.c - how far down a parked context reaches, and where its registers
+ * are (inline and asm).
  */
 #include <arch/arch.h>
 
 char *weft__context_low(const weft_context *ctx)
 {
 	return (char *)ctx->sp - CONTEXT_RED_ZONE;
+}
+
+const weft_context *weft__context_trail(const weft_context *ctx)
+{
+	return ctx->pc == weft__context_entry || ctx->pc == weft__context_entry_arg ? NULL : ctx;
 }

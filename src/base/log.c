@@ -118,7 +118,7 @@ static const char *put_conversion(struct out *out, const char *fmt, va_list *arg
 	return fmt + 1;
 }
 
-static size_t format_list(char *buf, size_t size, const char *fmt, va_list *args)
+size_t weft__format_list(char *buf, size_t size, const char *fmt, va_list *args)
 {
 	struct out out = { .buf = buf, .size = size };
 
@@ -139,7 +139,7 @@ size_t weft__format(char *buf, size_t size, const char *fmt, ...)
 	size_t length;
 
 	va_start(args, fmt);
-	length = format_list(buf, size, fmt, &args);
+	length = weft__format_list(buf, size, fmt, &args);
 	va_end(args);
 	return length;
 }
@@ -153,7 +153,7 @@ static void say_line(const char *fmt, va_list *args)
 	size_t length = sizeof(prefix) - 1;
 
 	memcpy(line, prefix, length);
-	length += format_list(line + length, sizeof(line) - length - 1, fmt, args);
+	length += weft__format_list(line + length, sizeof(line) - length - 1, fmt, args);
 	line[length++] = '\n';
 	weft__syscall(SYS_write, 2, line, length);
 }

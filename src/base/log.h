@@ -6,11 +6,15 @@
 #ifndef WEFT_BASE_LOG_H
 #define WEFT_BASE_LOG_H
 
+#include <stdarg.h>
+
 #include <base/compiler.h>
 
 /** printf of %s %d %u %zu %ld %lu %lld %llu %x %p %c only, into a bounded buffer; returns length. */
 size_t weft__format(char *buf, size_t size, const char *fmt, ...)
 	__attribute__((format(printf, 3, 4)));
+
+size_t weft__format_list(char *buf, size_t size, const char *fmt, va_list *args);
 
 /** One line on standard error. */
 void weft__warn(const char *fmt, ...) __attribute__((format(printf, 1, 2), cold)) WEFT_PRIVATE;

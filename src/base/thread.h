@@ -15,13 +15,16 @@ struct worker;
 struct task;
 struct coroutine;
 struct stack_cache;
+struct trace_ring;
 struct hop;
 
 struct thread {
 	struct task *task;           /* running now; NULL: no runtime, or the worker itself */
 	struct coroutine *coroutine; /* innermost one that runs inside task or thread */
 	struct worker *worker;       /* NULL until this thread is a runtime */
-	unsigned worker_index;       /* its index, from 1; 0: none */
+	unsigned worker_index;       /* its index, from 1; 0: none; with THREAD_TRACED */
+	uint32_t trace_generation;   /* base/trace.h */
+	struct trace_ring *trace;    /* NULL: this thread is not recorded */
 	struct stack_cache *stacks;  /* free private stacks; made at first use */
 	struct hop *hop;             /* core/coroutine.h; NULL: no coroutine needs it */
 	unsigned coroutines_rare;    /* alive, with a shared stack or FP words of their own */
@@ -34,6 +37,9 @@ struct thread {
 	unsigned tsan_crowd_turns;
 #endif
 };
+
+/** Set in worker_index while the thread is recorded: it equals no worker's index then. */
+#define THREAD_TRACED (1u << 16)
 
 extern __thread struct thread weft__thread __attribute__((tls_model("initial-exec"))) WEFT_PRIVATE;
 

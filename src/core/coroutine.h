@@ -352,6 +352,14 @@ struct task;
  */
 bool weft__coroutine_park(struct worker *worker, struct task *self);
 
+/** Lies in the frame of a detour: for onlookers, who see a task parked there and want
+ * to know in which coroutine it really is. */
+struct detour_mark {
+	uint64_t magic; /* DETOUR_MARK ^ inner: old bytes do not look like it */
+	struct coroutine *inner;
+};
+#define DETOUR_MARK UINT64_C(0x7765667444657472)
+
 /* --- coroutine_hop.c --------------------------------------------------------- */
 
 /** What is to be done on the small stack. */

@@ -91,11 +91,14 @@ static no_tsan_frame void detour_main(void *arg, void *value)
 	struct coroutine *inner = arg;
 	struct thread *thread = &weft__thread;
 	struct task *self = thread->task;
+	struct detour_mark mark = { DETOUR_MARK ^ (uintptr_t)inner, inner };
 	weft_context here;
 
 	(void)value;
 	coroutine_arrived(NULL);
+	__asm__ volatile("" : : "r"(&mark) : "memory"); /* it is there before ... */
 	weft__worker_leave(thread->worker, self);
+	__asm__ volatile("" : : "r"(&mark) : "memory"); /* ... and until after */
 	for (;;) {
 		thread->coroutine = inner;
 		if (bring_back(thread, self, inner, &here) == 0)

@@ -164,6 +164,12 @@ bool weft__exit_requested(void)
 	return found;
 }
 
+void weft__exit_forked(void)
+{
+	lock = (struct spinlock){ 0 };
+	list_init(&requests); /* another thread may have been changing it */
+}
+
 void weft__exit_begin(void)
 {
 	struct task *self = weft__thread.task;

@@ -66,6 +66,9 @@ int weft__exit_request(pthread_t thread) WEFT_PRIVATE;
 /** Has the calling task been asked to end, and does it allow that? */
 bool weft__exit_requested(void) WEFT_PRIVATE;
 
+/** In the child of fork(2): its tasks have no requests. */
+void weft__exit_forked(void);
+
 /** Whether the calling task may be asked to end; a request waits until it may. Return: what
  * held before. */
 bool weft__exit_allow(bool allowed) WEFT_PRIVATE;

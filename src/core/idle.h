@@ -27,6 +27,10 @@
  *    and look again. It found something and was the last: notify, as if it had
  *    published. A publisher that counted a spinner and finds no sleeper to be it takes the
  *    count back, and looks once more, because others may have relied on it.
+ *    The duty does not end with a task of one's own: a worker that is counted, or whose
+ *    last look found work for anybody, passes it on (idle_end_spin(true) or a notify) before
+ *    it runs anything but that work. And what is moved from one queue to another is
+ *    published anew, unless the mover is counted all the while: on its way nobody sees it.
  * N3 spinning is at most spinners_max, which is half of the workers.
  * N4 Who takes the ASLEEP bit of a worker wakes it; a bit is taken once. A worker that
  *    was taken by idle_notify() has been counted in spinning by then, and its SPINS bit

@@ -5,6 +5,7 @@
 #include <base/syscall.h>
 #include <core/inbox.h>
 #include <core/runtime.h>
+#include <core/wake.h>
 
 /* The worker may wake up for another reason, end the task that we have woken, and
  * be gone before we write: so wakers holds it back (W5). seq_cst: we count
@@ -42,6 +43,10 @@ void weft__ready_elsewhere(struct task *task)
 	unsigned index = task_worker(task);
 	struct worker *worker;
 
+	if (unlikely(weft__thread.trace != NULL) && weft__trace_ready(task)) {
+		ready_here(task);
+		return;
+	}
 	if (index == OWNER_NONE) {
 		weft__movable_deliver(task);
 		return;
@@ -62,6 +67,7 @@ bool weft__inbox_drain(struct worker *worker)
 
 		if (task->state != TASK_NEW) /* handed out to us, it begins here */
 			task->state = TASK_READY;
+		trace_event(TRACE_INBOX, 0, task->id, 0);
 		queue_push(&worker->queue, task);
 		task = next;
 	}

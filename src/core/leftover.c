@@ -7,7 +7,7 @@
  */
 #include <base/log.h>
 #include <core/runtime.h>
-#include <stack/slab.h>
+#include <core/task_each.h>
 
 enum { NAMED = 10 }; /* so many are named */
 
@@ -16,26 +16,25 @@ struct search {
 	unsigned found;
 };
 
-/* Another thread may be about to make or to free a task there: what is read of it may
- * be of either life, but the words that say whose it is are its maker's. */
-static void name_if_ours(void *block, void *arg)
+/* Those of the ended thread do not run, so theirs is no moving picture. */
+static bool name_if_ours(struct task *task, void *arg)
 {
 	struct search *search = arg;
-	const struct task *task = block;
 
-	if (!task->id || task->state == TASK_DEAD || task_worker(task) != search->worker->index)
-		return;
+	if (task->state == TASK_DEAD || task_worker(task) != search->worker->index ||
+	    (task->flags & TASK_THREAD))
+		return true;
 	if (search->found++ < NAMED)
 		weft__warn("  task %llu \"%s\" (spawned at %s)", (unsigned long long)task->id,
 			   task_name(task), task_site(task));
+	return true;
 }
 
 void weft__leftover_list(const struct worker *worker)
 {
 	struct search search = { .worker = worker };
 
-	weft__stack_each(name_if_ours, &search);
-	weft__block_each(name_if_ours, &search);
+	weft__task_each(&(struct task_visitor){ .task = name_if_ours, .arg = &search });
 	if (search.found > NAMED)
 		weft__warn("  and %u more", search.found - NAMED);
 }

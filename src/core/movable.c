@@ -96,7 +96,7 @@ int weft_task_pin(void)
 	if (!(self->flags & WEFT_MIGRATE))
 		return 0;
 	self->flags &= (uint16_t)~WEFT_MIGRATE;
-	task_set_worker(self, weft__thread.worker_index);
+	task_set_worker(self, weft__thread.worker->index);
 	atomic_fetch_sub_explicit(&weft__thread.worker->runtime->movable_alive, 1,
 				  memory_order_relaxed); /* a count */
 	return 0;

@@ -46,8 +46,10 @@ void weft__movers_fire(struct movers *movers, int64_t now_ns)
 	spin_lock(&movers->lock);
 	timer = weft__wheel_advance(&movers->wheel, now_ns);
 	note_armed(movers);
-	for (; timer; timer = timer->next)
+	for (; timer; timer = timer->next) {
+		trace_timer(timer->ticket, now_ns - timer->when_ns);
 		weft__wake(timer->ticket, -ETIMEDOUT);
+	}
 	spin_unlock(&movers->lock);
 }
 

@@ -15,6 +15,7 @@
 #include <time.h>
 
 #include <base/fault.h>
+#include <base/observe.h>
 #include <core/park.h>
 
 enum { THREADS_MAX = 64, IDLE_SECONDS = 10, STACK_BYTES = 1 << 20 };
@@ -116,6 +117,7 @@ static void *helper_main(void *arg)
 		finish(job);
 	}
 	pool.threads--;
+	observe_thread(-1);
 	pthread_mutex_unlock(&pool.lock);
 	return NULL;
 }
@@ -136,8 +138,10 @@ static int helper_start(void)
 	rc = pthread_create(&thread, &attr, helper_main, NULL);
 	pthread_sigmask(SIG_SETMASK, &old, NULL);
 	pthread_attr_destroy(&attr);
-	if (rc == 0)
+	if (rc == 0) {
 		pool.threads++;
+		observe_thread(1);
+	}
 	return -rc;
 }
 

@@ -215,6 +215,7 @@ static noinline struct leave_way sleep_begin(int64_t deadline_ns)
 		self->timer.ticket = ticket_of(self, word);
 		weft__timer_arm(&weft__thread.worker->wheel, &self->timer);
 	}
+	probe_park(self, WAIT_SLEEP);
 	self->state = WAIT_SLEEP;
 	weft__thread.worker->parks++;
 	if (unlikely(weft__thread.coroutine != NULL)) {

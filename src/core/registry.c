@@ -13,7 +13,7 @@ enum { WORKERS_MAX = OWNER_NONE };
 
 /* Slot 0 stays empty: index 0 means "no worker". */
 static _Atomic(struct worker *) workers[WORKERS_MAX];
-static unsigned workers_top; /* the largest index that was ever given */
+_Atomic unsigned weft__worker_high;
 static pthread_mutex_t workers_lock = PTHREAD_MUTEX_INITIALIZER;
 
 struct worker *weft__worker(unsigned index)
@@ -31,9 +31,9 @@ int weft__worker_register(struct worker *worker)
 		if (atomic_load_explicit(&workers[i], memory_order_relaxed))
 			continue;
 		worker->index = (uint16_t)i;
+		if (i > weft__worker_high)
+			weft__worker_high = i;
 		atomic_store_explicit(&workers[i], worker, memory_order_release);
-		if (i > workers_top)
-			workers_top = i;
 		rc = 0;
 		break;
 	}
@@ -112,11 +112,18 @@ void weft__registry_thread_ended(struct worker *worker)
 struct worker *weft__registry_lock_thread(pthread_t thread)
 {
 	pthread_mutex_lock(&workers_lock);
-	for (unsigned i = 1; i <= workers_top; i++) {
+	for (unsigned i = 1; i <= weft__worker_high; i++) {
 		struct worker *worker = weft__worker(i);
 
 		if (worker && worker->os_thread && pthread_equal(worker->pthread, thread))
 			return worker;
 	}
 	return NULL;
+}
+
+void weft__registry_forked(const struct worker *kept)
+{
+	for (unsigned i = 1; i < WORKERS_MAX; i++)
+		if (atomic_load_explicit(&workers[i], memory_order_relaxed) != kept)
+			atomic_store_explicit(&workers[i], NULL, memory_order_relaxed);
 }

@@ -14,6 +14,7 @@
 
 #include <base/clock.h>
 #include <base/log.h>
+#include <base/observe.h>
 #include <base/rng.h>
 #include <core/cxx.h>
 #include <core/exit.h>
@@ -44,10 +45,12 @@ void weft__runtime_leave(struct worker *worker)
 	if (weft__thread.worker == worker) {
 		/* The rest is the thread's: its coroutines may outlive the runtime. */
 		weft__thread.worker = NULL;
+		weft__trace_end_thread();
 		weft__thread.worker_index = 0;
 		weft__thread.task = NULL;
 	}
 	weft__registry_thread_ended(worker);
+	observe_thread(-1);
 	weft__worker_end_wakes(worker);
 	weft__poller_fini(&worker->poller);
 	if (worker->loop_slot.top)
@@ -81,9 +84,11 @@ static void thread_end(void *arg)
 
 static void process_init(void)
 {
-	pthread_atfork(weft__registry_lock, weft__registry_unlock, weft__registry_unlock);
+	weft__fork_init();
+	weft__trace_init();
 	key_made = pthread_key_create(&thread_end_key, thread_end) == 0;
 	weft__leave_init();
+	weft__debug_init();
 }
 
 /* The thread's own task. In a worker without one, an identity for whoever looks. */
@@ -111,7 +116,7 @@ static void init_clockwork(struct worker *worker, struct runtime *runtime)
 	list_init(&worker->own_daemons.list);
 	worker->budget = worker->budget_full = BUDGET_START;
 	atomic_store_explicit(&worker->last_look_ns, now_ns, memory_order_relaxed);
-	worker->now_coarse = (uint32_t)(now_ns >> NOW_COARSE_SHIFT);
+	worker->now_coarse = coarse_time(now_ns);
 	weft__wheel_init(&worker->wheel, now_ns);
 	weft__wheel_init(&worker->movers.wheel, now_ns);
 	worker->spin_ns = SPIN_START_NS;
@@ -176,6 +181,7 @@ static int worker_init(struct worker *worker, struct runtime *runtime, uint32_t 
 
 	worker->default_class = (uint8_t)weft__stack_class(0);
 	worker->errno_location = &errno;
+	worker->stacks = weft__thread.stacks;
 	init_clockwork(worker, runtime);
 	init_main(worker, main_runs);
 	return 0;
@@ -216,6 +222,8 @@ coldpath int weft__runtime_enter(struct worker **ret_worker, struct runtime *run
 	weft__thread.worker = worker;
 	weft__thread.worker_index = worker->index;
 	weft__thread.task = main_runs ? &worker->main.task : NULL;
+	observe_thread(1);
+	weft__trace_enter(worker);
 	errno = saved_errno;
 	*ret_worker = worker;
 	return 0;

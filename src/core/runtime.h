@@ -87,6 +87,17 @@ static inline int64_t worker_alive(const struct worker *worker)
 /** Ends a task, on its own stack; never returns. */
 void weft__task_exit(struct task *self, int value) __attribute__((noreturn));
 
+/** Dies when the joins that begin with @self joining @task lead back to @self. (join_cycle.c) */
+void weft__join_cycle_find(const struct task *self, const struct task *task) __attribute__((cold));
+
+/** @self is about to join @task, without end: can that close a circle? Tasks of other
+ * workers are not looked at, they change meanwhile. */
+static always_inline void weft__join_cycle_check(const struct task *self, const struct task *task)
+{
+	if (task_worker(task) == weft__thread.worker->index && unlikely(task->state == WAIT_JOIN))
+		weft__join_cycle_find(self, task);
+}
+
 /** weft_cancel() by address. */
 void weft__task_cancel(struct task *task);
 
@@ -95,6 +106,9 @@ void weft__task_cancel(struct task *task);
 /** The worker of an index (task_worker()), also after its thread has ended and left
  * tasks behind; NULL when it has none. */
 struct worker *weft__worker(unsigned index);
+
+/** No index above this one has ever been given out. */
+extern _Atomic unsigned weft__worker_high;
 
 /** Gives a worker its index. 0, or -EAGAIN when 65,534 threads have one. */
 int weft__worker_register(struct worker *worker);
@@ -112,9 +126,24 @@ void weft__registry_thread_ended(struct worker *worker);
  * none. weft__registry_unlock() either way. */
 struct worker *weft__registry_lock_thread(pthread_t thread);
 
-/** Around fork(2): the table is whole in the child. */
+/** Around fork(2): the table is whole in the child, and @kept (or nobody) alone in it. */
 void weft__registry_lock(void);
 void weft__registry_unlock(void);
+void weft__registry_forked(const struct worker *kept);
+
+/* --- fork.c ----------------------------------------------------------------------- */
+
+/** Once a process. */
+void weft__fork_init(void);
+
+/** Tasks with a lower id than this are of a parent process. */
+extern uint64_t weft__first_id;
+
+/** A handle's task exists in the parent of this process only. */
+static inline bool task_is_foreign(const struct task *task)
+{
+	return unlikely(task->id < weft__first_id) && task != weft__thread.task;
+}
 
 /* --- runtime.c: a thread becomes a worker ---------------------------------------- */
 
@@ -186,6 +215,11 @@ void weft__share_ready(struct runtime *runtime, struct task *task);
 
 /** Nothing to run here: looks elsewhere, for a while. NULL: nothing. */
 struct task *weft__share_hunt(struct worker *worker);
+
+/** The worker has slept, or was about to, and has found a task of its own, which comes
+ * first. Others rely on it: they have seen it counted as a spinner, or it has seen their
+ * work in its last look. The duty goes on to somebody else. */
+void weft__share_pass_on(struct worker *worker);
 
 /** Every few picks: something of the rings has its turn. */
 void weft__share_turn(struct worker *worker);

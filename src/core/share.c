@@ -98,12 +98,16 @@ static inline struct task *adopt(struct worker *worker, struct task *task)
 	return task;
 }
 
-/* Keeps the others of a batch that has changed hands, oldest first. */
+/* Keeps the others of a batch that has changed hands, oldest first. While they were on
+ * their way somebody may have looked everywhere, and gone to sleep: they are published
+ * anew. */
 static void keep(struct worker *worker, struct task **tasks, unsigned count)
 {
 	for (unsigned i = 0; i < count; i++)
 		put(worker, tasks[i]->state == TASK_NEW ? &worker->fresh : &worker->ready,
 		    tasks[i]);
+	if (count)
+		notify(worker->runtime);
 }
 
 static struct task *take_injected(struct worker *worker)
@@ -166,6 +170,7 @@ static struct task *steal_from(struct worker *worker, struct worker *victim)
 		return NULL;
 	worker->steals++;
 	worker->stolen += count;
+	trace_steal(victim->index, count);
 	keep(worker, tasks + 1, count - 1);
 	return adopt(worker, tasks[0]);
 }
@@ -232,11 +237,21 @@ struct task *weft__share_hunt(struct worker *worker)
 
 	if (!task && counted)
 		task = spin(worker);
-	worker->spinning = false;
+	worker->spinning = worker->saw_work = false;
 	/* N2 of idle.h. Off duty, we have not looked everywhere: somebody else must. */
 	if (counted && idle_end_spin(&runtime->idle, task || worker_is_off_duty(worker)))
 		notify(runtime);
 	return task;
+}
+
+void weft__share_pass_on(struct worker *worker)
+{
+	struct idle *idle = &worker->runtime->idle;
+	bool duty = worker->spinning ? idle_end_spin(idle, true) : worker->saw_work;
+
+	worker->spinning = worker->saw_work = false;
+	if (duty)
+		notify(worker->runtime);
 }
 
 /* --- sleeping ------------------------------------------------------------------------- */
@@ -278,7 +293,8 @@ int64_t weft__share_before_sleep(struct worker *worker, int64_t timeout_ns)
 	worker->announced = true;
 	idle_announce(&runtime->idle, worker->place);
 	weft__runtime_check_drained(worker); /* N2 */
-	if (worker->queue.head || work_anywhere(runtime) || atomic_load(&runtime->stopping))
+	worker->saw_work = work_anywhere(runtime);
+	if (worker->queue.head || worker->saw_work || atomic_load(&runtime->stopping))
 		return 0;
 	/* H3. With nobody awake there is nobody to watch; whoever wakes up first sees to it
 	 * that there is a lookout again. */
@@ -328,9 +344,10 @@ void weft__share_after_sleep(struct worker *worker)
 	worker->spinning = idle_withdraw(&runtime->idle, worker->place);
 	if (worker->lookout)
 		keep_watch(worker);
+	if (!worker->queue.head)
+		return;
 	/* Work has come while everybody slept: somebody must watch over us now. */
-	else if (worker->queue.head &&
-		 atomic_load_explicit(&runtime->movable_alive, memory_order_relaxed) &&
-		 !atomic_load_explicit(&runtime->lookout, memory_order_relaxed))
+	if (atomic_load_explicit(&runtime->movable_alive, memory_order_relaxed) &&
+	    !atomic_load_explicit(&runtime->lookout, memory_order_relaxed))
 		notify(runtime);
 }

@@ -292,6 +292,7 @@ static always_inline void spawned(struct worker *worker, struct task *task, unsi
 				  weft_task **ret_task)
 {
 	weft__runtime_task_began(worker);
+	probe_spawn(task);
 	/* Before others can see it: it may end, and its handle is ours to keep all the same. */
 	if (ret_task)
 		*ret_task = task_handle(task);
@@ -314,7 +315,7 @@ static void init_movable(struct worker *worker, struct task *task)
 	atomic_fetch_add_explicit(&worker->runtime->movable_alive, 1, memory_order_relaxed);
 }
 
-/* With attributes, without a runtime yet, or where slots have canaries. */
+/* With attributes, without a runtime yet, traced, or where slots have canaries. */
 static noinline int spawn_rare(weft_task **ret_task, const weft_attr *attr, weft_fn *fn, void *arg,
 			       const char *site)
 {
@@ -353,6 +354,7 @@ static noinline int spawn_rare(weft_task **ret_task, const weft_attr *attr, weft
 		if (rc < 0)
 			return rc;
 	}
+	trace_spawned(task);
 	if (flags & WEFT_MIGRATE)
 		init_movable(worker, task);
 	spawned(worker, task, attr->shared ? 0 : attr->flags, ret_task);
@@ -365,7 +367,7 @@ int weft_spawn_at(weft_task **ret_task, const weft_attr *attr, weft_fn *fn, void
 	struct worker *worker = weft__thread.worker;
 	struct task *task;
 
-	if (unlikely(attr || !worker || !fn || weft__stack_canaries))
+	if (unlikely(attr || !worker || !fn || weft__stack_canaries || weft__thread.trace))
 		return spawn_rare(ret_task, attr, fn, arg, site);
 	task = take_private(worker->default_class);
 	if (unlikely(!task))
@@ -402,7 +404,7 @@ static int join_wait(struct task *task, int64_t deadline_ns)
 	if (unlikely(!word))
 		return -ECANCELED;
 	ticket = ticket_of(self, word);
-	self->waiter.object = task;
+	self->waiter.object = join_object(task, deadline_ns != WEFT_FOREVER);
 	if (unlikely(!joiner_change(task, JOINER_NONE, ticket))) {
 		/* It has just ended, or another one joins it. Settled before
 		 * the abort, which may let that other one run. */
@@ -440,10 +442,14 @@ int weft_join(weft_task *handle, int64_t deadline_ns, int *ret)
 			return -ESRCH;
 		if (joiner != JOINER_NONE)
 			return -EBUSY;
+		if (task_is_foreign(task))
+			return -ESRCH;
 		if (deadline_ns == WEFT_NOWAIT)
 			return -EAGAIN;
 		if (unlikely(!weft__task_self(&rc)))
 			return rc;
+		if (deadline_ns == WEFT_FOREVER)
+			weft__join_cycle_check(weft__thread.task, task);
 		rc = join_wait(task, deadline_ns);
 		if (rc < 0)
 			return rc;
@@ -470,7 +476,7 @@ int weft_cancel(weft_task *handle)
 {
 	struct task *task = task_of(handle);
 
-	if (!task)
+	if (!task || task_is_foreign(task))
 		return -ESRCH;
 	weft__task_cancel(task);
 	return 0;
@@ -478,6 +484,7 @@ int weft_cancel(weft_task *handle)
 
 void weft__task_cancel(struct task *task)
 {
+	trace_canceled(task);
 	if (wait_word_cancel(&task->wait))
 		weft__wake_claimed(task, -ECANCELED);
 }

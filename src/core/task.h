@@ -73,7 +73,8 @@ enum task_state {
 	WAIT_FDS,
 	WAIT_OFFLOAD,
 	WAIT_END, /* main: of all other tasks */
-	WAIT_OTHER
+	WAIT_OTHER,
+	WAIT_OBJECT /* waiter.object is a struct waitable */
 };
 
 /** A place in an object's queue. Unlinked by the waker or by its owner, under
@@ -203,6 +204,26 @@ static inline void task_set_worker(struct task *task, unsigned index)
 static inline struct private_task *task_private(const struct task *task)
 {
 	return (struct private_task *)(uintptr_t)task;
+}
+
+/* In a WAIT_JOIN waiter.object is the task that is joined, plus JOIN_TIMED when that has
+ * a deadline. */
+#define JOIN_TIMED ((uintptr_t)1)
+
+static inline void *join_object(const struct task *task, bool timed)
+{
+	return (void *)((uintptr_t)task | (timed ? JOIN_TIMED : 0));
+}
+
+/** The task that a task in WAIT_JOIN waits for. */
+static inline struct task *joined_task(const struct task *self)
+{
+	return (struct task *)((uintptr_t)self->waiter.object & ~JOIN_TIMED);
+}
+
+static inline bool join_is_timed(const struct task *self)
+{
+	return (uintptr_t)self->waiter.object & JOIN_TIMED;
 }
 
 static inline const char *task_name(const struct task *task)

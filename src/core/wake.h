@@ -34,16 +34,23 @@ static always_inline void prefetch_frames(const struct task *task)
 		__builtin_prefetch((const void *)(sp + line * 64), 1);
 }
 
-/* Puts a claimed or new task where its worker finds it. */
+static always_inline void ready_here(struct task *task)
+{
+	prefetch_frames(task);
+	task->state = TASK_READY;
+	queue_push(&weft__thread.worker->queue, task);
+}
+
+/* Puts a claimed or new task where its worker finds it. A traced thread takes
+ * every task for another's: base/trace.h, R1. */
 static always_inline void task_ready(struct task *task)
 {
+	probe_wake(task, task->result);
 	if (unlikely(task_worker(task) != weft__thread.worker_index)) {
 		weft__ready_elsewhere(task);
 		return;
 	}
-	prefetch_frames(task);
-	task->state = TASK_READY;
-	queue_push(&weft__thread.worker->queue, task);
+	ready_here(task);
 }
 
 static always_inline bool task_wake(uint64_t ticket, int result)
@@ -61,6 +68,7 @@ static always_inline bool task_wake(uint64_t ticket, int result)
 static always_inline void leave_parked(struct worker *worker, struct task *self,
 				       enum task_state kind)
 {
+	probe_park(self, kind);
 	self->state = (uint8_t)kind;
 	worker->parks++;
 	worker_leave(worker, self, false);

@@ -8,9 +8,11 @@
  * leaves the CPU next, a task or this loop, pops it and jumps into it.
  */
 #include <errno.h>
+#include <stdlib.h>
 
 #include <base/clock.h>
 #include <base/log.h>
+#include <base/observe.h>
 #include <core/leave.h>
 #include <core/runtime.h>
 #include <core/wake.h>
@@ -36,6 +38,7 @@ static void fire_timers(struct worker *worker, int64_t now_ns)
 
 		if (next)
 			__builtin_prefetch(ticket_task(next->ticket));
+		trace_timer(timer->ticket, now_ns - timer->when_ns);
 		task_wake(timer->ticket, -ETIMEDOUT);
 		timer = next;
 	}
@@ -56,7 +59,8 @@ static inline void set_last_look(struct worker *worker, int64_t now_ns)
 
 static void fire_all(struct worker *worker, int64_t now_ns)
 {
-	worker_note_time(worker, now_ns);
+	worker->stacks = weft__thread.stacks;
+	worker->now_coarse = coarse_time(now_ns);
 	if (worker->wheel.armed)
 		fire_timers(worker, now_ns);
 	if (worker->runtime)
@@ -110,7 +114,7 @@ static void look_around(struct worker *worker)
 	int64_t budget = worker->budget_full;
 
 	weft__inbox_drain(worker);
-	worker_note_time(worker, now_ns);
+	worker->now_coarse = coarse_time(now_ns);
 	if (!last_ns) {
 		set_last_look(worker, now_ns);
 		worker->last_poll_ns = now_ns;
@@ -130,7 +134,7 @@ static void look_around(struct worker *worker)
 		look_while_busy(worker, now_ns);
 }
 
-void weft__worker_tick(struct worker *worker)
+void weft__worker_look_paced(struct worker *worker)
 {
 	if (worker->slices) {
 		worker->slices--;
@@ -163,29 +167,57 @@ static int64_t sleep_timeout(struct worker *worker, int64_t now_ns)
 	return next_ns > now_ns ? next_ns - now_ns : 0;
 }
 
+/* Somebody wants to know that we are idle (base/observe.h), and not only after the next
+ * time that something has run. */
+static bool idle_is_observed(struct worker *worker)
+{
+	if (!worker->idle_ask_ns)
+		worker->idle_ask_ns = OBSERVE_IDLE_NS;
+	return weft__observe_idle && worker->idle_ask_ns != INT64_MAX && !worker->wheel.armed &&
+	       !atomic_load_explicit(&worker->movers.armed, memory_order_relaxed);
+}
+
+/* After a look at the poller. */
+static void observe_idle(struct worker *worker, bool observed)
+{
+	int64_t (*observe)(void) = weft__observe_idle;
+
+	if (worker->queue.head || atomic_load_explicit(&worker->inbox, memory_order_relaxed))
+		worker->idle_ask_ns = OBSERVE_IDLE_NS;
+	else if (observed && observe)
+		worker->idle_ask_ns = observe();
+}
+
 /* Nothing is ready: wait for a descriptor, a timer or another thread. */
 static void wait_for_work(struct worker *worker)
 {
 	int64_t now_ns = weft__now(), timeout_ns;
+	bool observed;
 	int events;
 
 	weft__inbox_drain(worker);
+	if (unlikely(worker->orphan) && !worker_alive(worker))
+		exit(0);
 	fire_all(worker, now_ns);
 	timeout_ns = sleep_timeout(worker, now_ns);
+	observed = timeout_ns != 0 && idle_is_observed(worker);
+	if (observed && (timeout_ns < 0 || timeout_ns > worker->idle_ask_ns))
+		timeout_ns = worker->idle_ask_ns;
 	if (timeout_ns != 0 && !weft__worker_announce_sleep(worker))
 		return;
 	if (timeout_ns != 0 && worker->runtime)
 		timeout_ns = weft__share_before_sleep(worker, timeout_ns);
 	events = weft__worker_poll(worker, timeout_ns);
 	atomic_store_explicit(&worker->sleeping, 0, memory_order_relaxed);
-	worker->budget = worker->budget_full;
+	observe_idle(worker, observed && timeout_ns != 0);
 	worker->slices = 0;
+	worker_set_budget(worker, worker->budget_full);
 	if (timeout_ns) {
 		now_ns = weft__now();
 		worker->sleeps++;
 		worker->spurious += !events && !worker->queue.head;
 	}
-	worker_note_time(worker, now_ns);
+	worker->now_coarse = coarse_time(now_ns);
 	set_last_look(worker, now_ns);
 	worker->last_poll_ns = now_ns;
 	if (worker->runtime)
@@ -233,12 +265,15 @@ void weft__worker_loop(struct worker *worker, struct task *note)
 		worker->pending = NULL;
 		if (!next)
 			next = worker_pick(worker);
+		if (next && unlikely(worker->spinning || worker->saw_work))
+			weft__share_pass_on(worker);
 		if (!next && worker->runtime) {
 			/* acquire pairs with dismiss_all() in crew.c */
 			if (unlikely(atomic_load_explicit(&worker->runtime->stopping,
 							  memory_order_acquire)))
 				return;
 			next = weft__share_hunt(worker);
+			trace_event(TRACE_LOOKED, next ? next->id : 0, 0, 0);
 		}
 		if (!next) {
 			wait_for_work(worker);

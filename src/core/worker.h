@@ -21,6 +21,7 @@
 #include <base/rng.h>
 #include <core/ring.h>
 #include <core/task.h>
+#include <core/trace.h>
 #include <poll/poll.h>
 
 /** Tasks linked by next; plain: only the owner touches it. */
@@ -47,6 +48,7 @@ struct worker {
 	struct task_queue queue;
 	uint32_t budget;         /* picks left until weft__worker_tick() */
 	uint32_t budget_full;    /* picks between two looks around: follows the tasks' pace */
+	uint32_t budget_traced;  /* what budget would be, while it is 1 for the trace's sake */
 	int *errno_location;     /* of this thread */
 	struct runtime *runtime; /* of several workers; NULL: this one is alone */
 	uint64_t switches, parks;
@@ -62,12 +64,15 @@ struct worker {
 	bool lookout;          /* sleeps on behalf of the busy ones: share.c */
 	bool announced;        /* in runtime->idle, as a sleeper */
 	bool spinning;         /* counted in runtime->idle, by whoever woke us */
-	uint32_t now_coarse;   /* the time of the last look at a clock, >> NOW_COARSE_SHIFT */
+	bool orphan;           /* in the child of a fork: main is not there (fork.c) */
+	bool saw_work;         /* the last look before a sleep found work for anybody */
+	uint32_t now_coarse;   /* coarse_time() of the last look at a clock */
 	uint32_t slices;       /* M:N: budgets left until the next look around */
 	uint64_t drain_ticket; /* main, waiting in weft_run() for the others to end; or 0 */
 	struct task *pending;  /* to be entered by the loop: its shared stack changes hands */
 	int64_t last_poll_ns;
 	_Atomic int64_t last_look_ns; /* 0: not known. Lookouts read it */
+	int64_t idle_ask_ns;          /* how long to be idle before weft__observe_idle is asked */
 	uint64_t turn_began;          /* switches, when the running task got its turn ... */
 	uint32_t turn_left;           /* ... and its transfers until it must give way: io/wait.h */
 	struct thread *os_thread;     /* whose worker this is, while that lives: exit.c */
@@ -90,6 +95,7 @@ struct worker {
 	_Alignas(64) struct poller poller;
 	struct daemons *daemons; /* own_daemons, or the runtime's */
 	struct daemons own_daemons;
+	struct stack_cache *stacks;            /* of this thread; for weft_stats() */
 	struct stack_slot loop_slot;           /* the stack of the loop; its block is unused */
 	_Alignas(64) struct private_task main; /* the thread's own task; aligned for its handle */
 	struct wheel wheel;
@@ -111,16 +117,18 @@ struct worker {
 	_Atomic uint32_t wakers;
 };
 
-/* now_coarse, and since when a task waits, in units of 1.05 ms: 32 bits of them last
- * for 52 days. */
-enum { NOW_COARSE_SHIFT = 20 };
-
 /** One more, by the only thread that writes it. Release pairs with count_of() in
  * runtime.c: who sees it sees all that its tasks counted before. */
 static always_inline void count_one(_Atomic uint64_t *count)
 {
 	atomic_store_explicit(count, atomic_load_explicit(count, memory_order_relaxed) + 1,
 			      memory_order_release);
+}
+
+/** The clock in units of 1.05 ms, cut to 32 bits: how long a wait lasts, for dumps. */
+static always_inline uint32_t coarse_time(int64_t now_ns)
+{
+	return (uint32_t)((uint64_t)now_ns >> 20);
 }
 
 /** Makes a runnable task run later; owner only. */
@@ -155,8 +163,19 @@ static inline struct task *queue_pop(struct task_queue *queue)
 /** What a ready descriptor does; set by the io layer before it registers one. */
 extern _Atomic(poll_ready_fn *) weft__on_fd_ready;
 
-/** Looks at inbox, timers and poller, and sets the next budget. */
+/** The budget is used up: look around, and note the pick when it is traced. core/trace.c */
 void weft__worker_tick(struct worker *worker);
+
+/** Looks at inbox, timers and poller, and sets the next budget. */
+void weft__worker_look_paced(struct worker *worker);
+
+/** So many picks until the next look. While they are traced each goes through the
+ * tick. */
+static inline void worker_set_budget(struct worker *worker, uint32_t picks)
+{
+	worker->budget_traced = picks;
+	worker->budget = unlikely(weft__thread.trace != NULL) ? 1 : picks;
+}
 
 /** A look at inbox, timers and (without waiting) the poller, right now. */
 void weft__worker_look(struct worker *worker);
@@ -164,14 +183,8 @@ void weft__worker_look(struct worker *worker);
 /** The next pick looks around: the poller is asked soon. */
 static inline void worker_look_soon(struct worker *worker)
 {
-	worker->budget = 1;
+	worker_set_budget(worker, 1);
 	worker->slices = 0;
-}
-
-/** The worker has looked at a clock. */
-static inline void worker_note_time(struct worker *worker, int64_t now_ns)
-{
-	worker->now_coarse = (uint32_t)(now_ns >> NOW_COARSE_SHIFT);
 }
 
 /** Hands a claimed task to its own worker, which is not the calling thread's, or

@@ -32,17 +32,10 @@ const char weft__hook_link_descriptors;
 /* Of the process whose descriptors the table describes. */
 static pid_t owner_pid;
 
-/* The child of a process that has used weft keeps the calling task alone, which
- * may as well block its only thread: its calls are libc's from here on. One that
- * forks before (a daemon, a test) starts clean. */
+/* In the child the table describes the child's: io/fd.c has seen to that. */
 static void forked_child(void)
 {
-	if (fd_tracked(0)) {
-		weft__hook_groups = 0;
-		weft__hook_present = false;
-	} else {
-		owner_pid = getpid();
-	}
+	owner_pid = getpid();
 }
 
 __attribute__((constructor(102))) static void descriptors_load(void)

@@ -109,32 +109,37 @@ struct unwinding {
 };
 
 static struct {
-	_Atomic(__typeof(_Unwind_ForcedUnwind) *) force;
-	_Atomic(__typeof(_Unwind_GetCFA) *) frame;
+	__typeof(_Unwind_ForcedUnwind) *force;
+	__typeof(_Unwind_GetCFA) *frame;
+	_Atomic bool looked;
 } unwinder;
 
-/* As libc does it. On a helper's stack: the loader may want more than a task has. */
-static int find_unwinder(void *unused)
+static void look_for_unwinder(void)
 {
 	void *library = RTLD_DEFAULT;
 
-	(void)unused;
+	/* As libc does it. Where nothing is found both stay NULL. */
 	if (!dlsym(library, "_Unwind_ForcedUnwind"))
 		library = dlopen("libgcc_s.so.1", RTLD_NOW | RTLD_LOCAL);
-	if (library || library == RTLD_DEFAULT) {
-		unwinder.frame =
-			(__typeof(_Unwind_GetCFA) *)(uintptr_t)dlsym(library, "_Unwind_GetCFA");
-		unwinder.force = (__typeof(_Unwind_ForcedUnwind) *)(uintptr_t)dlsym(
-			library, "_Unwind_ForcedUnwind");
-	}
-	return 0;
+	*(void **)&unwinder.frame = dlsym(library, "_Unwind_GetCFA");
+	*(void **)&unwinder.force = dlsym(library, "_Unwind_ForcedUnwind");
+	unwinder.looked = true;
 }
 
+static int find_unwinder(void *unused)
+{
+	static pthread_once_t once = PTHREAD_ONCE_INIT;
+
+	(void)unused;
+	return pthread_once(&once, look_for_unwinder);
+}
+
+/* On a helper's stack: the loader may want more than a task has. */
 static bool have_unwinder(void)
 {
-	if (!unwinder.force)
+	if (!unwinder.looked)
 		weft_offload(find_unwinder, NULL, NULL);
-	return unwinder.force && unwinder.frame;
+	return unwinder.looked && unwinder.force && unwinder.frame;
 }
 
 static const char *end_of_strand(const struct strand *strand)

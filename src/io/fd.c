@@ -13,6 +13,7 @@
  * Clearing a sticky bit is a compare-and-swap on the word that holds the tick, so
  * an event's bit is never cleared by an answer older than the event.
  */
+#include <pthread.h>
 #include <sys/mman.h>
 
 #include <base/clock.h>
@@ -136,6 +137,43 @@ void weft__fd_nudge(struct fd_entry *entry)
 
 /* --- the table ------------------------------------------------------------- */
 
+static _Atomic unsigned chunks_top; /* chunks from here on were never made */
+static pthread_once_t fork_once = PTHREAD_ONCE_INIT;
+
+/* The waiters are the parent's tasks, and its poller; and some thread that is not here
+ * may have held a lock. */
+static void reset_in_child(void)
+{
+	unsigned top = atomic_load_explicit(&chunks_top, memory_order_relaxed);
+
+	for (unsigned c = 0; c < top; c++) {
+		struct fd_entry *chunk = weft__fd_look((int)(c << FD_CHUNK_BITS));
+
+		for (unsigned i = 0; chunk && i < 1u << FD_CHUNK_BITS; i++) {
+			if (atomic_load_explicit(&chunk[i].lock.held, memory_order_relaxed))
+				spin_unlock(&chunk[i].lock);
+			if (!(fd_flags(&chunk[i]) & FD_INIT))
+				continue;
+			list_init(&chunk[i].waiters);
+			chunk[i].poller = 0;
+			atomic_store_explicit(&chunk[i].busy, 0, memory_order_relaxed);
+		}
+	}
+}
+
+static void register_fork(void)
+{
+	pthread_atfork(NULL, NULL, reset_in_child);
+}
+
+static void note_chunk(unsigned c)
+{
+	unsigned top = atomic_load(&chunks_top);
+
+	while (top <= c && !atomic_compare_exchange_weak(&chunks_top, &top, c + 1))
+		;
+}
+
 struct fd_entry *weft__fd_make(int fd)
 {
 	const size_t bytes = sizeof(struct fd_entry) << FD_CHUNK_BITS;
@@ -143,6 +181,8 @@ struct fd_entry *weft__fd_make(int fd)
 
 	if ((unsigned)fd >> 30)
 		return NULL;
+	pthread_once(&fork_once, register_fork);
+	note_chunk((unsigned)fd >> FD_CHUNK_BITS);
 	chunk = weft__map(bytes); /* zeroed, and only what is touched is there */
 	if (!chunk)
 		return NULL;
@@ -239,12 +279,16 @@ static int enqueue(struct fd_entry *entry, int fd, uint32_t tick, struct waiter 
 	return rc;
 }
 
-static void unqueue(struct fd_entry *entry, struct waiter *waiter)
+static bool unqueue(struct fd_entry *entry, struct waiter *waiter)
 {
+	bool linked;
+
 	spin_lock(&entry->lock);
-	if (list_linked(&waiter->link))
+	linked = list_linked(&waiter->link);
+	if (linked)
 		list_remove(&waiter->link);
 	spin_unlock(&entry->lock);
+	return linked;
 }
 
 /* No event will come: look again soon. The caller's deadline still counts. */
@@ -336,9 +380,9 @@ int weft__fd_queue(struct fd_entry *entry, int fd, unsigned bits, uint32_t tick,
 	return enqueue(entry, fd, tick, waiter);
 }
 
-void weft__fd_unqueue(struct fd_entry *entry, struct waiter *waiter)
+bool weft__fd_unqueue(struct fd_entry *entry, struct waiter *waiter)
 {
-	unqueue(entry, waiter);
+	return unqueue(entry, waiter);
 }
 
 /* --- lives ----------------------------------------------------------------- */

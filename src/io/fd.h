@@ -173,7 +173,8 @@ void weft__fd_nudge(struct fd_entry *entry);
  * -ENOMEM (queued, but no event will come), or another error (not queued). */
 int weft__fd_queue(struct fd_entry *entry, int fd, unsigned bits, uint32_t tick,
 		   struct waiter *waiter, uint64_t ticket);
-void weft__fd_unqueue(struct fd_entry *entry, struct waiter *waiter);
+/** True: it was still queued. */
+bool weft__fd_unqueue(struct fd_entry *entry, struct waiter *waiter);
 
 /** Counts the changes by which what was learnt of O_NONBLOCK and timeouts may have
  * become wrong for other numbers (duplicates). */

@@ -21,6 +21,7 @@
 #include <base/fault.h>
 #include <base/log.h>
 #include <base/syscall.h>
+#include <base/trace.h>
 #include <poll/poll.h>
 
 enum {
@@ -141,18 +142,13 @@ uint32_t weft__poller_ids(uint32_t count)
 	return first;
 }
 
-int weft__poller_init(struct poller *poller, uint32_t id)
+static int open_both(struct poller *poller)
 {
 	long rc;
 
-	*poller = (struct poller){ .id = id ? id : weft__poller_ids(1) };
-	poller->events = weft__malloc(EVENTS * sizeof *poller->events);
-	if (!poller->events)
-		return -ENOMEM;
-
 	rc = weft__fault_hit() ? -EMFILE : weft__syscall(SYS_epoll_create1, EPOLL_CLOEXEC);
 	if (rc < 0)
-		goto no_epoll;
+		return (int)rc;
 	poller->epoll_fd = move_up((int)rc);
 
 	rc = weft__fault_hit() ? -EMFILE
@@ -167,9 +163,35 @@ int weft__poller_init(struct poller *poller, uint32_t id)
 	close_own(poller->wake_fd);
 no_eventfd:
 	close_own(poller->epoll_fd);
-no_epoll:
-	weft__free(poller->events);
 	return (int)rc;
+}
+
+int weft__poller_init(struct poller *poller, uint32_t id)
+{
+	int rc;
+
+	*poller = (struct poller){ .id = id ? id : weft__poller_ids(1) };
+	poller->events = weft__malloc(EVENTS * sizeof *poller->events);
+	if (!poller->events)
+		return -ENOMEM;
+	rc = open_both(poller);
+	if (rc < 0)
+		weft__free(poller->events);
+	return rc;
+}
+
+int weft__poller_reopen(struct poller *poller)
+{
+	unsigned top = atomic_load(&owned_top);
+
+	for (unsigned i = 0; i < top; i++) {
+		int fd = atomic_exchange(&owned[i], 0) - 1;
+
+		if (fd >= 0)
+			weft__syscall(SYS_close, fd);
+	}
+	poller->id = weft__poller_ids(1);
+	return open_both(poller);
 }
 
 void weft__poller_fini(struct poller *poller)
@@ -290,8 +312,11 @@ static int deliver(const struct poller *poller, long count, poll_ready_fn *ready
 
 int weft__poller_wait(struct poller *poller, int64_t timeout_ns, poll_ready_fn *ready)
 {
-	long count = wait_once(poller, timeout_ns);
+	long count;
 
+	trace_poll(timeout_ns);
+	count = wait_once(poller, timeout_ns);
+	trace_polled(timeout_ns, count);
 	poller->polls++;
 	if (unlikely(count < 0)) {
 		if (count != -EINTR)

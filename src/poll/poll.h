@@ -52,6 +52,10 @@ uint32_t weft__poller_ids(uint32_t count);
 int weft__poller_init(struct poller *poller, uint32_t id);
 void weft__poller_fini(struct poller *poller);
 
+/** In the child of fork(2), which shares all epoll sets with its parent: closes those,
+ * and gives @poller new ones and a new id. 0 or -errno. */
+int weft__poller_reopen(struct poller *poller);
+
 /** 0, -EPERM (not pollable: a regular file), -EBADF, -ENOSPC, -ENOMEM. EEXIST re-arms. */
 int weft__poller_add(struct poller *poller, int fd, uint32_t generation);
 /** Forgets it; also fine when it was never added or is closed. */

@@ -236,36 +236,6 @@ void weft__arena_put(struct stack_chunk *chunk, uint32_t first, uint64_t mask)
 	drop_lock();
 }
 
-/* The slots of a word that somebody may be in. In a cold one is nobody, and a look would
- * bring a page. */
-static uint64_t warm_bits(const struct stack_chunk *chunk, uint32_t first)
-{
-	uint64_t warm;
-	uint32_t n;
-
-	take_lock();
-	n = chunk->carved > first ? chunk->carved - first : 0;
-	warm = ~chunk->cold_bits[first / 64];
-	drop_lock();
-	return n >= 64 ? warm : warm & ((UINT64_C(1) << n) - 1);
-}
-
-static void each_of(struct stack_chunk *chunk, void (*fn)(void *block, void *arg), void *arg)
-{
-	for (uint32_t first = 0; first < chunk->count; first += 64)
-		for (uint64_t warm = warm_bits(chunk, first); warm; warm &= warm - 1)
-			fn(chunk_slot(chunk, first + (uint32_t)__builtin_ctzll(warm)).top, arg);
-}
-
-void weft__stack_each(void (*fn)(void *block, void *arg), void *arg)
-{
-	/* acquire pairs with the release in add_chunk() */
-	unsigned n = atomic_load_explicit(&chunk_count, memory_order_acquire);
-
-	for (unsigned i = 0; i < n; i++)
-		each_of(chunks[i], fn, arg);
-}
-
 static struct stack_chunk *find_chunk(const void *addr)
 {
 	/* acquire pairs with the release in add_chunk() */
@@ -283,6 +253,14 @@ struct stack_chunk *weft__arena_chunk(unsigned class, const void *addr)
 
 	invariant(chunk && chunk->class == class);
 	return chunk;
+}
+
+const struct stack_chunk *weft__arena_nth(unsigned index)
+{
+	/* acquire pairs with the release in add_chunk() */
+	unsigned n = atomic_load_explicit(&chunk_count, memory_order_acquire);
+
+	return index < n ? chunks[index] : NULL;
 }
 
 enum stack_hit weft__stack_find(const void *addr, struct stack_slot *ret_slot)

@@ -66,6 +66,9 @@ void weft__arena_put(struct stack_chunk *chunk, uint32_t first, uint64_t mask);
 /** The chunk of a slot; it must be one. */
 struct stack_chunk *weft__arena_chunk(unsigned class, const void *addr);
 
+/** Chunk by number, older first; NULL behind the last. Async-signal-safe. */
+const struct stack_chunk *weft__arena_nth(unsigned index);
+
 /* --- guard.c --------------------------------------------------------------- */
 
 /** Protects the lower ends of @count slots from @first on, and notes how. */

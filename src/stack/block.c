@@ -19,6 +19,7 @@
 #include <base/fault.h>
 #include <stack/slab.h>
 #include <stack/stack.h>
+#include <stack/walk.h>
 
 enum { MAGAZINE = 32 }; /* each block of it may be the last of its page */
 
@@ -225,26 +226,6 @@ bool weft__block_age(struct stack_cache *cache)
 	return cache->old_blocks != NULL;
 }
 
-struct visit {
-	void (*fn)(void *block, void *arg);
-	void *arg;
-};
-
-static void visit_page(void *page, void *arg)
-{
-	const struct visit *visit = arg;
-
-	for (size_t at = BLOCK_BYTES; at < REGION_PAGE_BYTES; at += BLOCK_BYTES)
-		visit->fn((char *)page + at, visit->arg);
-}
-
-void weft__block_each(void (*fn)(void *block, void *arg), void *arg)
-{
-	struct visit visit = { fn, arg };
-
-	weft__region_each(REGION_BLOCKS, visit_page, &visit);
-}
-
 void weft__block_drop(struct stack_cache *cache)
 {
 	if (cache->blocks)
@@ -253,4 +234,35 @@ void weft__block_drop(struct stack_cache *cache)
 		give_all(cache->old_blocks);
 	cache->blocks = cache->old_blocks = NULL;
 	cache->block_count = 0;
+}
+
+/* --- looking on ------------------------------------------------------------------ */
+
+struct block_walk {
+	weft__block_fn *fn;
+	void *arg;
+};
+
+static no_tsan uint32_t fresh_now(const struct block_page *page)
+{
+	return *(const volatile uint32_t *)&page->fresh;
+}
+
+/* Blocks behind fresh were never used; of a page that has just gone back it reads 0. */
+static bool page_each(void *page, void *arg)
+{
+	const struct block_walk *walk = arg;
+	uint32_t fresh = fresh_now(page);
+
+	for (uint32_t at = BLOCK_BYTES; at < fresh && at < REGION_PAGE_BYTES; at += BLOCK_BYTES)
+		if (!walk->fn((char *)page + at, walk->arg))
+			return false;
+	return true;
+}
+
+bool weft__block_each(weft__block_fn *fn, void *arg)
+{
+	struct block_walk walk = { fn, arg };
+
+	return weft__region_each(REGION_BLOCKS, page_each, &walk);
 }

@@ -172,9 +172,9 @@ int weft__stack_take_slow(unsigned class, struct stack_slot *ret_slot)
 
 /* --- looking on -------------------------------------------------------------------- */
 
-void weft__stack_count(uint64_t *ret_used, uint64_t *ret_cached)
+no_tsan void weft__stack_count(const struct stack_cache *cache, uint64_t *ret_used,
+			       uint64_t *ret_cached)
 {
-	const struct stack_cache *cache = weft__thread.stacks;
 	int64_t used = 0, cached = 0;
 
 	for (unsigned i = 0; cache && i < STACK_CLASSES; i++) {

@@ -7,6 +7,7 @@
  * Lock order: `lock` is innermost.
  */
 #include <pthread.h>
+#include <stdatomic.h>
 
 #include <base/fault.h>
 #include <stack/slab.h>
@@ -23,8 +24,9 @@ struct region {
 };
 
 static struct region_list {
-	struct region *head; /* newest first */
-	uint32_t free;       /* of all */
+	_Atomic(struct region *)
+		head;  /* newest first; read without the lock by weft__region_each() */
+	uint32_t free; /* of all */
 } lists[REGION_KINDS];
 
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
@@ -60,27 +62,35 @@ static struct region *map_region(size_t bytes)
 	return region;
 }
 
+/* Under the lock. */
+static struct region *newest(struct region_list *list)
+{
+	return atomic_load_explicit(&list->head, memory_order_relaxed);
+}
+
 static struct region *add_region(struct region_list *list)
 {
 	size_t bytes = FIRST_BYTES;
-	struct region *region = NULL;
+	struct region *region = NULL, *last = newest(list);
 
-	if (list->head && list->head->carved < list->head->count)
-		return list->head;
-	if (list->head)
-		bytes = (size_t)list->head->count * REGION_PAGE_BYTES * 2;
+	if (last && last->carved < last->count)
+		return last;
+	if (last)
+		bytes = (size_t)last->count * REGION_PAGE_BYTES * 2;
 	for (bytes = bytes > MAX_BYTES ? MAX_BYTES : bytes; !region && bytes >= REGION_PAGE_BYTES;
 	     bytes /= 2)
 		region = map_region(bytes);
 	if (!region)
 		return NULL;
-	region->next = list->head;
-	return list->head = region;
+	region->next = last;
+	/* release pairs with the acquire in weft__region_each() */
+	atomic_store_explicit(&list->head, region, memory_order_release);
+	return region;
 }
 
 static void *take_free(struct region_list *list)
 {
-	struct region *region = list->head;
+	struct region *region = newest(list);
 	uint32_t word;
 	unsigned bit;
 
@@ -126,7 +136,7 @@ void weft__region_give(enum region_kind kind, void *page)
 
 	weft__advise(page, REGION_PAGE_BYTES, MADV_DONTNEED);
 	take_lock();
-	region = list->head;
+	region = newest(list);
 	while ((char *)page < region->pages ||
 	       (char *)page >= region->pages + (size_t)region->count * REGION_PAGE_BYTES)
 		region = region->next;
@@ -139,20 +149,29 @@ void weft__region_give(enum region_kind kind, void *page)
 	drop_lock();
 }
 
-/* Regions are never unmapped: only their list needs the lock, and @fn may take others. */
-void weft__region_each(enum region_kind kind, void (*fn)(void *page, void *arg), void *arg)
-{
-	struct region *region;
-	uint32_t carved;
+/* --- looking on ------------------------------------------------------------------ */
 
-	take_lock();
-	region = lists[kind].head;
-	carved = region ? region->carved : 0;
-	drop_lock();
-	while (region) {
+static no_tsan uint32_t carved_now(const struct region *region)
+{
+	return *(const volatile uint32_t *)&region->carved;
+}
+
+static no_tsan bool free_now(const struct region *region, uint32_t index)
+{
+	return *(const volatile uint64_t *)&region->free_bits[index / 64] >> index % 64 & 1;
+}
+
+bool weft__region_each(enum region_kind kind, bool (*fn)(void *page, void *arg), void *arg)
+{
+	const struct region *region = atomic_load_explicit(&lists[kind].head, memory_order_acquire);
+
+	for (; region; region = region->next) {
+		uint32_t carved = carved_now(region);
+
 		for (uint32_t i = 0; i < carved; i++)
-			fn(region->pages + (size_t)i * REGION_PAGE_BYTES, arg);
-		region = region->next;
-		carved = region ? region->carved : 0; /* full, when it is not the newest */
+			if (!free_now(region, i) &&
+			    !fn(region->pages + (size_t)i * REGION_PAGE_BYTES, arg))
+				return false;
 	}
+	return true;
 }

@@ -16,6 +16,7 @@
 
 #include <base/fault.h>
 #include <base/log.h>
+#include <base/peek.h>
 #include <base/valgrind.h>
 #include <stack/shared.h>
 #include <stack/stack.h>
@@ -214,4 +215,52 @@ void weft__shared_leave(struct strand *strand)
 	strand->shared->group->users--;
 	strand->shared = NULL;
 	strand->saved = NULL;
+}
+
+/* --- looking on ------------------------------------------------------------------ */
+
+/* Groups are freed by free(3), so even the stack's own record may be gone. */
+static bool learn(const struct shared_stack *stack, struct shared_memo *memo)
+{
+	struct shared_stack copy;
+
+	if (memo->stack == stack)
+		return true;
+	if (!weft__peek(&copy, (uintptr_t)stack, sizeof(copy)) || !copy.low || copy.low > copy.top)
+		return false;
+	*memo = (struct shared_memo){ stack, (uintptr_t)copy.low, (uintptr_t)copy.top };
+	return true;
+}
+
+/* Small copies lie in a slab, whose memory stays; others came from malloc(3). A head is
+ * 16 bytes long. */
+static bool copy_is_mapped(size_t bytes)
+{
+	return bytes + sizeof(struct copy_head) <= SLAB_MAX_BYTES;
+}
+
+/* The context of a copy without a head is the strand's own, on that stack. */
+bool weft__shared_place(const struct strand *strand, struct shared_memo *memo,
+			struct shared_place *ret_place)
+{
+	uintptr_t saved = (uintptr_t)strand->saved, low;
+	struct copy_head head;
+
+	if (!learn(strand->shared, memo))
+		return false;
+	if (!saved) {
+		*ret_place = (struct shared_place){ memo->low, memo->top, memo->low, true };
+		return true;
+	}
+	low = (uintptr_t)weft__context_low(&strand->ctx);
+	if (saved & COPY_HAS_HEAD) {
+		saved &= ~COPY_HAS_HEAD;
+		if (!weft__peek(&head, saved, sizeof(head)))
+			return false;
+		low = memo->top - head.bytes;
+		saved += sizeof(head);
+	}
+	*ret_place =
+		(struct shared_place){ low, memo->top, saved, copy_is_mapped(memo->top - low) };
+	return low >= memo->low && low < memo->top;
 }

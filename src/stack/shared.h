@@ -71,4 +71,27 @@ int weft__shared_enter(struct strand *strand);
  * use. Async-signal-safe. */
 struct shared_stack *weft__shared_of(const struct stack_slot *slot);
 
+/** Where the bytes of a parked strand's shared stack are. */
+struct shared_place {
+	uintptr_t low, high; /* of its frames, as addresses on the stack */
+	uintptr_t bytes;     /* where they are now; low: on the stack itself */
+	bool mapped;         /* surely: they can be read without care */
+};
+
+/** What was last learnt of a shared stack, so that not every strand asks anew. Zeroed
+ * at first. */
+struct shared_memo {
+	const struct shared_stack *stack;
+	uintptr_t low, top;
+};
+
+/**
+ * weft__shared_place - for onlookers: where the frames of a parked strand are
+ * @strand: a copy of it; it may be old by now
+ *
+ * Return: false when it has none, or is just changing places. Async-signal-safe.
+ */
+bool weft__shared_place(const struct strand *strand, struct shared_memo *memo,
+			struct shared_place *ret_place);
+
 #endif

@@ -45,9 +45,6 @@ void *weft__block_take(void);
 /** Any thread. */
 void weft__block_give(void *block);
 
-/** Calls @fn for each block, as weft__stack_each() does. */
-void weft__block_each(void (*fn)(void *block, void *arg), void *arg);
-
 /** Gives back what the cache holds. */
 void weft__block_drop(struct stack_cache *cache);
 
@@ -68,8 +65,8 @@ void *weft__region_take(enum region_kind kind);
 /** Its memory goes back to the system; its address stays ours. */
 void weft__region_give(enum region_kind kind, void *page);
 
-/** Calls @fn for each page that has ever been taken. */
-void weft__region_each(enum region_kind kind, void (*fn)(void *page, void *arg), void *arg);
+/** Shows every page that is in use, without the lock (see walk.h). False: @fn had enough. */
+bool weft__region_each(enum region_kind kind, bool (*fn)(void *page, void *arg), void *arg);
 
 static inline void *weft__region_page(const void *addr)
 {

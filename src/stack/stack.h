@@ -217,13 +217,9 @@ static inline bool weft__stack_canary_intact(const struct stack_slot *slot)
  * since it was cold. Asks mincore(2). */
 int64_t weft__stack_touched(const struct stack_slot *slot);
 
-/** Calls @fn for the block of each slot that is in use or may be: a free one among them
- * has what its last owner left there, but for the first 8 bytes. Others may take and give
- * slots meanwhile. */
-void weft__stack_each(void (*fn)(void *block, void *arg), void *arg);
-
-/** Slots in use and kept warm, of this thread's cache. */
-void weft__stack_count(uint64_t *ret_used, uint64_t *ret_cached);
+/** Slots in use and kept warm, of a thread's cache (NULL: none); a snapshot when it is
+ * another thread's. */
+void weft__stack_count(const struct stack_cache *cache, uint64_t *ret_used, uint64_t *ret_cached);
 
 /**
  * weft__stack_age - let slots that nobody needs go cold; for whoever has time

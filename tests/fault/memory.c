@@ -254,11 +254,11 @@ static void leaks_nothing(int (*work)(void), int rounds, size_t slack)
 		fail_each(work);
 	CHECK_EQ(work(), 0);
 	slack += getenv("GLIBC_TUNABLES") ? 0 : 1024;
-	weft__stack_count(&used_before, &cached);
+	weft__stack_count(weft__thread.stacks, &used_before, &cached);
 	heap_before = mallinfo2().uordblks;
 	for (int i = 0; i < rounds; i++)
 		fail_each(work);
-	weft__stack_count(&used, &cached);
+	weft__stack_count(weft__thread.stacks, &used, &cached);
 	CHECK_EQ(used, used_before);
 	CHECK_LE(mallinfo2().uordblks, heap_before + slack);
 }

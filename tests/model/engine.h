@@ -6,6 +6,7 @@
  *   memory.c  what an operation does to memory and to a thread's store buffer
  *   races.c   which operation happens before which: plain data
  *   seen.c    the set of states that were met
+ *   saved.c   a state as a whole, to come back to
  */
 #ifndef WEFT_TESTS_MODEL_ENGINE_H
 #define WEFT_TESTS_MODEL_ENGINE_H
@@ -33,6 +34,7 @@ enum sim_status { SIM_READY, SIM_WAITS, SIM_RELAXES, SIM_ENDED };
 
 struct sim {
 	weft_context ctx;
+	uint8_t *low; /* of its stack, what is above is in use */
 	enum sim_status status;
 	_Atomic uint32_t *semaphore; /* SIM_WAITS */
 	bool spins;                  /* it has called model_relax() ... */
@@ -50,8 +52,11 @@ struct engine {
 	struct sim sims[MODEL_THREADS];
 	struct sim *current; /* NULL: setup and check, whose operations are no steps */
 	uint64_t changes;    /* of memory, in this run */
+	unsigned last;       /* thread that made the last step */
+	unsigned preemptions;
 	const char *failure; /* of this run, or NULL */
 	char failure_text[160];
+	_Alignas(64) uint8_t stacks[MODEL_THREADS][MODEL_STACK];
 };
 
 extern struct engine engine;
@@ -62,7 +67,15 @@ void engine_step(enum model_op op, const char *text, uint64_t value, uint64_t re
 /** Writes the oldest store of a thread's buffer to memory. */
 void memory_flush_one(struct sim *sim);
 
+/** Keeps the present state under a number, and brings it back. Stacks are put back to where
+ * they were, so that pointers into them stay true. */
+void saved_keep(unsigned place);
+void saved_restore(unsigned place);
+
 void races_reset(void);
+size_t races_bytes(void);
+void races_keep(uint8_t *to);
+void races_restore(const uint8_t *from, size_t bytes);
 struct clocks races_store(int order);
 void races_stored(const volatile void *at, const struct clocks *released);
 void races_load(const volatile void *at, int order);
@@ -73,6 +86,18 @@ uint64_t races_hash(uint64_t hash);
 /** Adds a state; true when it is there already. */
 bool seen_add(uint64_t hash);
 void seen_clear(void);
+
+/** The @n-th part of what the threads share; NULL: there are no more. */
+static inline const struct model_part *shared_part(unsigned n, struct model_part *room)
+{
+	if (!n) {
+		*room = (struct model_part){ engine.model->state, engine.model->state_bytes };
+		return room;
+	}
+	if (!engine.model->parts || !engine.model->parts[n - 1].bytes)
+		return NULL;
+	return &engine.model->parts[n - 1];
+}
 
 static inline uint64_t hash_mix(uint64_t hash, uint64_t value)
 {

@@ -4,10 +4,9 @@
  *
  * A run starts from setup(). At each state the actions are counted: a step of each
  * thread that can make one and, under TSO, a flush of each buffer that is not empty. Where
- * there are several the trail says which to take; at its end the first is taken and the
- * place is noted. When a run is over, or has come to a state that was seen, the last
- * place that has another choice left takes it, and the next run follows the trail up to
- * there. The threads are deterministic, so that the same trail leads to the same state.
+ * there are several the state is kept, the trail notes the place, and the first is taken.
+ * When a run is over, or has come to a state that was seen, the last place that has
+ * another choice left is gone back to, and the next run starts from there.
  *
  * The state is: the shared memory; each thread's buffer; and each thread's history, a
  * hash of all that its operations have returned, from which its own variables and
@@ -27,6 +26,7 @@ struct engine engine;
 /* Where a run could have gone on in several ways. */
 struct choice {
 	uint8_t taken, options;
+	uint16_t steps; /* of the run, up to here */
 };
 
 struct note {
@@ -43,7 +43,6 @@ static struct {
 	unsigned steps, deepest;
 	uint64_t runs, states, all_steps;
 	weft_context explorer;
-	_Alignas(64) uint8_t stacks[MODEL_THREADS][MODEL_STACK];
 } search;
 
 /* --- in a thread ----------------------------------------------------------------------- */
@@ -58,14 +57,19 @@ int model_mutant(void)
 	return engine.mutant->flag;
 }
 
-static void leave(void)
+/* What lies below its caller's frame: this one, and what a portable switch keeps there. */
+enum { BELOW = WEFT_SWITCH_INLINE ? 512 : 4096 };
+
+static __attribute__((noinline)) void leave(void)
 {
+	engine.current->low = (uint8_t *)__builtin_frame_address(0) - BELOW;
 	weft_context_switch(&engine.current->ctx, &search.explorer, NULL);
 }
 
 static void note_step(enum model_op op, unsigned thread, const char *text, uint64_t value,
 		      uint64_t result)
 {
+	search.all_steps++;
 	search.notes[search.steps++] = (struct note){ text, value, result, op, (uint8_t)thread };
 }
 
@@ -162,12 +166,19 @@ struct action {
 	bool flush;
 };
 
+/* Would a step of @thread, which can make one, leave another that could go on? */
+static bool preempts(unsigned thread)
+{
+	return thread != engine.last && can_step(&engine.sims[engine.last]);
+}
+
 static unsigned list_actions(struct action *actions)
 {
-	unsigned count = 0;
+	unsigned limit = engine.model->preemptions, count = 0;
 
 	for (uint8_t i = 0; i < MODEL_THREADS; i++) {
-		if (can_step(&engine.sims[i]))
+		if (can_step(&engine.sims[i]) &&
+		    (!limit || engine.preemptions < limit || !preempts(i)))
 			actions[count++] = (struct action){ i, false };
 		if (engine.sims[i].buffered)
 			actions[count++] = (struct action){ i, true };
@@ -184,30 +195,39 @@ static void perform(struct action action)
 		memory_flush_one(sim);
 		return;
 	}
+	engine.preemptions += preempts(action.thread);
+	engine.last = action.thread;
 	sim->status = SIM_READY;
 	engine.current = sim;
 	weft_context_switch(&search.explorer, &sim->ctx, NULL);
 	engine.current = NULL;
 }
 
-static uint64_t hash_memory(uint64_t hash)
+/* Four lanes, so that the multiplications need not wait for each other. */
+static uint64_t hash_part(const struct model_part *part)
 {
-	const unsigned char *bytes = engine.model->state;
-	size_t count = engine.model->state_bytes, i = 0;
-	uint64_t word;
+	const unsigned char *bytes = part->at;
+	size_t count = part->bytes, i = 0;
+	uint64_t lanes[4] = { 1, 2, 3, 4 }, words[4];
 
-	for (; i + sizeof word <= count; i += sizeof word) {
-		memcpy(&word, bytes + i, sizeof word);
-		hash = hash_mix(hash, word);
+	for (; i + sizeof words <= count; i += sizeof words) {
+		memcpy(words, bytes + i, sizeof words);
+		for (unsigned k = 0; k < 4; k++)
+			lanes[k] = hash_mix(lanes[k], words[k]);
 	}
 	for (; i < count; i++)
-		hash = hash_mix(hash, bytes[i]);
-	return hash;
+		lanes[0] = hash_mix(lanes[0], bytes[i]);
+	return hash_mix(hash_mix(hash_mix(lanes[0], lanes[1]), lanes[2]), lanes[3]);
 }
 
 static uint64_t hash_state(void)
 {
-	uint64_t hash = hash_memory(1);
+	const struct model_part *part;
+	struct model_part room;
+	uint64_t hash = 1;
+
+	for (unsigned n = 0; (part = shared_part(n, &room)) != NULL; n++)
+		hash = hash_mix(hash, hash_part(part));
 
 	for (unsigned i = 0; i < MODEL_THREADS; i++) {
 		const struct sim *sim = &engine.sims[i];
@@ -221,25 +241,30 @@ static uint64_t hash_state(void)
 		}
 		hash = hash_mix(hash, sim->buffered);
 	}
+	if (engine.model->preemptions)
+		hash = hash_mix(hash, engine.preemptions << 8 | engine.last);
 	return races_hash(hash);
 }
 
 /* --- a run ------------------------------------------------------------------------------ */
 
-static void start_run(void)
+static void start(void)
 {
 	memset(engine.sims, 0, sizeof engine.sims);
 	engine.current = NULL;
 	engine.failure = NULL;
 	engine.changes = 0;
-	search.steps = 0;
-	search.runs++;
+	engine.last = engine.preemptions = 0;
+	search.steps = search.trail_length = search.deepest = 0;
+	search.runs = search.states = search.all_steps = 0;
 	races_reset();
 	engine.model->setup();
 	for (uintptr_t i = 0; i < MODEL_THREADS; i++) {
-		engine.sims[i].status = engine.model->threads[i] ? SIM_READY : SIM_ENDED;
-		weft_context_make(&engine.sims[i].ctx, search.stacks[i], MODEL_STACK, begin,
-				  (void *)i);
+		struct sim *sim = &engine.sims[i];
+
+		sim->status = engine.model->threads[i] ? SIM_READY : SIM_ENDED;
+		sim->low = engine.stacks[i] + MODEL_STACK - BELOW;
+		weft_context_make(&sim->ctx, engine.stacks[i], MODEL_STACK, begin, (void *)i);
 	}
 }
 
@@ -258,53 +283,55 @@ static void end_run(void)
 		engine.model->check();
 }
 
-/* Takes one of several actions: as the trail says, else the first. False: seen before. */
-static bool choose(unsigned place, unsigned options, unsigned *ret_taken)
+/* Notes a place with several ways to go on. False: this state was seen before. */
+static bool note_choice(unsigned options)
 {
-	*ret_taken = 0;
-	if (place < search.trail_length) {
-		*ret_taken = search.trail[place].taken;
-		return true;
-	}
 	if (seen_add(hash_state()))
 		return false;
 	search.states++;
-	search.trail[place] = (struct choice){ 0, (uint8_t)options };
-	search.trail_length++;
+	saved_keep(search.trail_length);
+	search.trail[search.trail_length++] =
+		(struct choice){ 0, (uint8_t)options, (uint16_t)search.steps };
 	return true;
 }
 
-static void run(void)
+/* From the present state on, after the action @taken there. */
+static void run(unsigned taken)
 {
 	struct action actions[2 * MODEL_THREADS];
-	unsigned place = 0, options, taken;
+	unsigned options = list_actions(actions);
 
-	start_run();
-	while (!engine.failure && (options = list_actions(actions)) != 0) {
-		if (search.steps + 2 > MAX_STEPS) {
+	search.runs++;
+	while (options) {
+		if (search.steps + 2 > MAX_STEPS)
 			model_fail("it goes on for ever", __FILE__, __LINE__);
+		else
+			perform(actions[taken]);
+		if (engine.failure)
 			break;
-		}
 		taken = 0;
-		if (options > 1 && !choose(place++, options, &taken))
+		options = list_actions(actions);
+		if (options > 1 && !note_choice(options))
 			break;
-		perform(actions[taken]);
 	}
-	if (!engine.failure && !options)
+	if (!options)
 		end_run();
-	search.all_steps += search.steps;
 	if (search.deepest < search.steps)
 		search.deepest = search.steps;
 }
 
-/* On to the last place that has another choice. False: all was explored. */
-static bool go_back(void)
+/* Back to the last place that has another choice, which is taken. False: none is left. */
+static bool go_back(unsigned *ret_taken)
 {
 	while (search.trail_length) {
 		struct choice *last = &search.trail[search.trail_length - 1];
 
-		if (++last->taken < last->options)
+		if (++last->taken < last->options) {
+			saved_restore(search.trail_length - 1);
+			search.steps = last->steps;
+			*ret_taken = last->taken;
 			return true;
+		}
 		search.trail_length--;
 	}
 	return false;
@@ -313,14 +340,19 @@ static bool go_back(void)
 /* True: everything was explored, and nothing has failed. */
 static bool explore(const struct model *model, const struct mutant *mutant, bool tso)
 {
+	struct action actions[2 * MODEL_THREADS];
+	unsigned taken = 0, options;
+
 	engine.model = model;
 	engine.mutant = mutant;
 	engine.tso = tso;
-	search.trail_length = search.deepest = 0;
-	search.runs = search.states = search.all_steps = 0;
+	start();
+	options = list_actions(actions);
+	if (options > 1)
+		note_choice(options);
 	do
-		run();
-	while (!engine.failure && go_back());
+		run(taken);
+	while (!engine.failure && go_back(&taken));
 	seen_clear();
 	return !engine.failure;
 }

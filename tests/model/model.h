@@ -60,15 +60,24 @@ struct mutant {
 	int flag; /* for the model itself: model_mutant() */
 };
 
+/** Ends with one of 0 bytes. */
+struct model_part {
+	void *at;
+	size_t bytes;
+};
+
 struct model {
 	const char *name;
 	void (*setup)(void); /* puts state back to where it begins */
 	void (*threads[MODEL_THREADS])(void);
 	void (*check)(void); /* after everything that could run has run; may be NULL */
-	void *state;         /* all that the threads share, and nothing else */
+	void *state;         /* all that the threads share, and nothing else: here, ... */
 	size_t state_bytes;
-	unsigned may_block; /* threads that may wait for ever: bits */
-	bool tso;           /* plain stores wait in a buffer of each thread */
+	const struct model_part *parts; /* ... and in parts of other objects, or NULL */
+	unsigned may_block;             /* threads that may wait for ever: bits */
+	unsigned preemptions; /* so often a thread that could go on is left; 0: no bound */
+	bool tso;             /* plain stores wait in a buffer of each thread */
+	bool no_races;        /* model_reads() and model_writes() are not looked at */
 };
 
 /* --- for tests --------------------------------------------------------------------- */

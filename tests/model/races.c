@@ -22,31 +22,34 @@ struct object {
 	struct clocks released, written, read;
 };
 
-static struct object atomics[OBJECTS], plain[OBJECTS];
+/* Of addresses that rise. */
+static struct table {
+	unsigned used;
+	struct object objects[OBJECTS];
+} atomics, plain;
 
 void races_reset(void)
 {
-	memset(atomics, 0, sizeof atomics);
-	memset(plain, 0, sizeof plain);
+	atomics.used = plain.used = 0;
 	for (unsigned i = 0; i < MODEL_THREADS; i++)
 		engine.sims[i].now.of[i] = 1;
 }
 
-/* Their order is that of the addresses, so that it is the same whoever came first. */
-static struct object *object_of(struct object *table, const volatile void *at)
+/* In order of addresses, so that the table is the same whoever came first. */
+static struct object *object_of(struct table *table, const volatile void *at)
 {
-	for (unsigned i = 0; i < OBJECTS; i++) {
-		if (table[i].at == at)
-			return &table[i];
-		if (table[i].at && table[i].at < at)
-			continue;
-		CHECK(!table[OBJECTS - 1].at);
-		memmove(&table[i + 1], &table[i], (OBJECTS - 1 - i) * sizeof *table);
-		table[i] = (struct object){ .at = at };
-		return &table[i];
-	}
-	CHECK(!"more objects than the table has room for");
-	return NULL;
+	unsigned i = 0;
+
+	while (i < table->used && table->objects[i].at < at)
+		i++;
+	if (i < table->used && table->objects[i].at == at)
+		return &table->objects[i];
+	CHECK(table->used < OBJECTS);
+	memmove(&table->objects[i + 1], &table->objects[i],
+		(table->used - i) * sizeof *table->objects);
+	table->objects[i] = (struct object){ .at = at };
+	table->used++;
+	return &table->objects[i];
 }
 
 static void join(struct clocks *to, const struct clocks *from)
@@ -93,7 +96,7 @@ struct clocks races_store(int order)
 
 void races_stored(const volatile void *at, const struct clocks *released)
 {
-	object_of(atomics, at)->released = *released;
+	object_of(&atomics, at)->released = *released;
 }
 
 void races_load(const volatile void *at, int order)
@@ -102,7 +105,7 @@ void races_load(const volatile void *at, int order)
 
 	if (self)
 		join(acquires(order) ? &self->now : &self->acquired,
-		     &object_of(atomics, at)->released);
+		     &object_of(&atomics, at)->released);
 }
 
 void races_rmw(const volatile void *at, int order)
@@ -111,7 +114,7 @@ void races_rmw(const volatile void *at, int order)
 
 	races_load(at, order);
 	released = races_store(order);
-	join(&object_of(atomics, at)->released, &released);
+	join(&object_of(&atomics, at)->released, &released);
 }
 
 void races_fence(int order)
@@ -129,10 +132,11 @@ void races_fence(int order)
 void model_reads(const void *data)
 {
 	struct sim *self = engine.current;
-	struct object *object = object_of(plain, data);
+	struct object *object;
 
-	if (!self)
+	if (!self || engine.model->no_races)
 		return;
+	object = object_of(&plain, data);
 	if (!knows(&self->now, &object->written))
 		model_fail("reads what another thread may be writing", __FILE__, __LINE__);
 	object->read.of[model_self()] = self->now.of[model_self()];
@@ -141,10 +145,11 @@ void model_reads(const void *data)
 void model_writes(const void *data)
 {
 	struct sim *self = engine.current;
-	struct object *object = object_of(plain, data);
+	struct object *object;
 
-	if (!self)
+	if (!self || engine.model->no_races)
 		return;
+	object = object_of(&plain, data);
 	if (!knows(&self->now, &object->written) || !knows(&self->now, &object->read))
 		model_fail("writes what another thread may be using", __FILE__, __LINE__);
 	object->written.of[model_self()] = self->now.of[model_self()];
@@ -159,21 +164,53 @@ static uint64_t hash_clocks(uint64_t hash, const struct clocks *clocks)
 	return hash_mix(hash, bits);
 }
 
+static uint64_t hash_table(uint64_t hash, const struct table *table)
+{
+	for (unsigned i = 0; i < table->used; i++) {
+		const struct object *object = &table->objects[i];
+
+		hash = hash_mix(hash, (uintptr_t)object->at);
+		hash = hash_clocks(hash, &object->released);
+		hash = hash_clocks(hash, &object->written);
+		hash = hash_clocks(hash, &object->read);
+	}
+	return hash;
+}
+
 /* Without plain data there is nothing to tell states apart by. */
 uint64_t races_hash(uint64_t hash)
 {
-	if (!plain[0].at)
+	if (!plain.used)
 		return hash;
 	for (unsigned i = 0; i < MODEL_THREADS; i++) {
 		hash = hash_clocks(hash, &engine.sims[i].now);
 		hash = hash_clocks(hash, &engine.sims[i].acquired);
 		hash = hash_clocks(hash, &engine.sims[i].released);
 	}
-	for (unsigned i = 0; i < OBJECTS && atomics[i].at; i++)
-		hash = hash_clocks(hash_mix(hash, (uintptr_t)atomics[i].at), &atomics[i].released);
-	for (unsigned i = 0; i < OBJECTS && plain[i].at; i++)
-		hash = hash_clocks(
-			hash_clocks(hash_mix(hash, (uintptr_t)plain[i].at), &plain[i].written),
-			&plain[i].read);
-	return hash;
+	return hash_table(hash_table(hash, &atomics), &plain);
+}
+
+/* --- as part of a saved state: one table behind the other -------------------------------- */
+
+static size_t table_bytes(const struct table *table)
+{
+	return offsetof(struct table, objects) + table->used * sizeof *table->objects;
+}
+
+size_t races_bytes(void)
+{
+	return table_bytes(&atomics) + table_bytes(&plain);
+}
+
+void races_keep(uint8_t *to)
+{
+	memcpy(to, &atomics, table_bytes(&atomics));
+	memcpy(to + table_bytes(&atomics), &plain, table_bytes(&plain));
+}
+
+void races_restore(const uint8_t *from, size_t bytes)
+{
+	memcpy(&atomics.used, from, sizeof atomics.used);
+	memcpy(&atomics, from, table_bytes(&atomics));
+	memcpy(&plain, from + table_bytes(&atomics), bytes - table_bytes(&atomics));
 }

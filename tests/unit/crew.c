@@ -33,7 +33,7 @@ static noinline int *errno_location(void)
 /* The worker that the caller runs on just now. */
 static noinline unsigned here(void)
 {
-	return weft__thread_now()->worker_index;
+	return weft__thread_now()->worker->index;
 }
 
 static int add_one(void *arg)
@@ -408,6 +408,51 @@ TEST(crew, pinned_tasks_stay)
 	CHECK_EQ(weft_run(2, spawn_pinned, NULL, NULL), 0);
 }
 
+/* --- what is counted --------------------------------------------------------------------- */
+
+static int count_all(void *arg)
+{
+	weft_stats_data all, one, sum = { 0 };
+	weft_attr attr = { .flags = WEFT_SPREAD };
+	weft_task *tasks[MANY];
+
+	(void)arg;
+	for (int i = 0; i < MANY; i++)
+		CHECK_EQ(weft_spawn(&tasks[i], i % 2 ? &attr : NULL, note_worker, NULL), 0);
+	CHECK_EQ(weft_stats(&all), 0);
+	CHECK_EQ(all.workers, 3);
+	CHECK_EQ(all.spawned, MANY);
+	CHECK(all.queued > 0);
+	for (int i = 0; i < MANY; i++)
+		CHECK_EQ(weft_join(tasks[i], WEFT_FOREVER, NULL), 0);
+	CHECK_EQ(weft_stats(&all), 0);
+	for (unsigned i = 0; i < 3; i++) {
+		CHECK_EQ(weft_stats_worker(i, &one), 0);
+		CHECK_EQ(one.workers, 1);
+		CHECK(one.switches > 0);
+		sum.switches += one.switches;
+		sum.spawned += one.spawned;
+		sum.steals += one.steals;
+		sum.stolen += one.stolen;
+		sum.parks += one.parks;
+	}
+	CHECK_EQ(weft_stats_worker(3, &one), -ENOENT);
+	CHECK_EQ(all.alive, 1);
+	CHECK_EQ(sum.spawned, MANY);
+	CHECK(all.switches <= sum.switches && all.switches > MANY * 20);
+	CHECK(sum.parks >= MANY); /* each has slept once */
+	CHECK(all.steals > 0 && all.stolen >= all.steals && all.steals <= sum.steals);
+	return 0;
+}
+
+TEST(crew, stats_of_all_and_of_one)
+{
+	weft_stats_data one;
+
+	CHECK_EQ(weft_stats_worker(0, &one), -EPERM);
+	CHECK_EQ(weft_run(3, count_all, NULL, NULL), 0);
+}
+
 /* --- a tree of tasks ------------------------------------------------------------------ */
 
 static int tree(void *arg)
@@ -427,10 +472,11 @@ static int tree(void *arg)
 
 TEST(crew, tree_of_tasks)
 {
+	intptr_t depth = getenv("WEFT_TEST_SLOW") ? 11 : 14;
 	int leaves = 0;
 
 	for (unsigned workers = 2; workers < 6; workers++) {
-		CHECK_EQ(weft_run(workers, tree, (void *)(intptr_t)14, &leaves), 0);
-		CHECK_EQ(leaves, 1 << 14);
+		CHECK_EQ(weft_run(workers, tree, (void *)depth, &leaves), 0);
+		CHECK_EQ(leaves, 1 << depth);
 	}
 }

@@ -368,7 +368,7 @@ TEST(shared, a_group_without_memory_leaves_nothing_behind)
 			continue;
 		}
 		CHECK_EQ(rc, -ENOMEM);
-		weft__stack_count(&used, &cached);
+		weft__stack_count(weft__thread.stacks, &used, &cached);
 		CHECK_EQ(used, 0);
 	}
 	weft__fault_fail(0);

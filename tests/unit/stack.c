@@ -360,14 +360,14 @@ TEST(stack, waves_are_served_from_the_cache)
 		for (int i = 0; i < 2000; i++)
 			weft__stack_give(&burst[i]);
 	}
-	weft__stack_count(&used, &cached);
+	weft__stack_count(weft__thread.stacks, &used, &cached);
 	CHECK_EQ(used, 0);
 	CHECK_EQ(cached, 2000);
 	/* At the second judgement nobody has needed them; they go bit by bit. */
 	for (int64_t now_ns = STACK_AGE_NS; now_ns != INT64_MAX; looks++)
 		now_ns = weft__stack_age(now_ns);
 	CHECK_LT(looks, 20);
-	weft__stack_count(&used, &cached);
+	weft__stack_count(weft__thread.stacks, &used, &cached);
 	CHECK_LE(cached, 64);
 }
 
@@ -376,17 +376,17 @@ TEST(stack, count_knows_used_and_cached)
 	struct stack_slot slots[10];
 	uint64_t used, cached;
 
-	weft__stack_count(&used, &cached);
+	weft__stack_count(weft__thread.stacks, &used, &cached);
 	CHECK_EQ(used + cached, 0);
 	for (int i = 0; i < 10; i++)
 		slots[i] = take(default_class());
 	for (int i = 0; i < 4; i++)
 		weft__stack_give(&slots[i]);
-	weft__stack_count(&used, &cached);
+	weft__stack_count(weft__thread.stacks, &used, &cached);
 	CHECK_EQ(used, 6);
 	CHECK_EQ(cached, 4);
 	weft__stack_cache_drop();
-	weft__stack_count(&used, &cached);
+	weft__stack_count(weft__thread.stacks, &used, &cached);
 	CHECK_EQ(cached, 0);
 }
 

@@ -46,6 +46,7 @@ class Weft:
         self.coroutine = self.type("coroutine")
         self.states = self.type("task_state")
         self.chunk_list = None
+        self.constants, self.sites = {}, {}
         self.find_threads()
 
     @staticmethod
@@ -80,6 +81,11 @@ class Weft:
 
     def constant(self, file, name):
         """An enumerator, as that file sees it."""
+        if (file, name) not in self.constants:
+            self.constants[file, name] = self.find_constant(file, name)
+        return self.constants[file, name]
+
+    def find_constant(self, file, name):
         for symbol in gdb.lookup_static_symbols(name):
             if symbol.symtab.filename.endswith("/" + file):
                 return int(symbol.value())
@@ -198,17 +204,20 @@ class Weft:
         return sorted((Task(self, block) for block in found), key=lambda task: task.id)
 
     def mains(self):
-        """Each worker's thread has a task, in the worker itself: core/runtime.c."""
+        """Each worker's thread has a task, in the worker itself: core/registry.c."""
         worker_type = self.type("worker")
         workers = set(self.workers)
-        table = self.static("core/runtime.c", "workers")
+        table = self.static("core/registry.c", "workers")
         raw = self.inferior.read_memory(int(table.value().address), table.type.sizeof)
         workers.update(pointer for (pointer,) in struct.iter_unpack("<Q", raw.tobytes())
                        if pointer)
         for worker in workers:
-            main = self.at(worker, worker_type)["main"]["task"]
-            if int(main["id"]):
-                yield int(main.address)
+            try:
+                main = self.at(worker, worker_type)["main"]["task"]
+                if int(main["id"]):
+                    yield int(main.address)
+            except gdb.MemoryError:
+                pass  # G2
 
     @staticmethod
     def field_offset(kind, name):
@@ -266,7 +275,6 @@ class Place:
             context = self.copy.moved(context)
         ctx = weft.at(context, strand["ctx"].type)
         self.sp, self.fp, self.pc = int(ctx["sp"]), int(ctx["bp"]), int(ctx["pc"])
-        self.real_sp = self.sp
         if self.copy and not self.copy.has(self.sp):
             self.copy = None  # it went on elsewhere, in a coroutine
         if self.copy:
@@ -319,10 +327,13 @@ class Task:
         pointer = int(self.value["origin"]) & (1 << 48) - 1
         if not pointer:
             return "-"
-        try:
-            return self.weft.at(pointer, gdb.lookup_type("char")).address.string()
-        except gdb.error:
-            return "0x%x" % pointer
+        if pointer not in self.weft.sites:
+            try:
+                text = self.weft.at(pointer, gdb.lookup_type("char")).address.string()
+            except gdb.error:
+                text = "0x%x" % pointer
+            self.weft.sites[pointer] = text
+        return self.weft.sites[pointer]
 
     def worker(self):
         index = int(self.value["origin"]) >> 48
@@ -590,10 +601,7 @@ class TaskUnwinder(Unwinder):
         self.enabled = task_filter.enabled = True
         gdb.invalidate_cached_frames()
         frame = gdb.newest_frame()
-        while frame is not None and (frame.type() != gdb.NORMAL_FRAME
-                                     or self.selection.claims(frame)):
-            if not self.selection.claims(frame):
-                break
+        while frame is not None and self.selection.claims(frame):
             frame = frame.older()
         if frame is not None:
             frame.select()
@@ -810,7 +818,8 @@ selected."""
             unwinder.select(place, task.id)
             print(task.headline())
         if co is not None:
-            print('It is in %s: "weft bt %d" shows the stacks below.' % (coroutine_title(co), task.id))
+            print('It is in %s: "weft bt %d" shows the stacks below.'
+                  % (coroutine_title(co), task.id))
         gdb.execute("frame")
 
 

@@ -55,3 +55,13 @@ char *weft__context_low(const weft_context *ctx)
 
 	return (char *)(context_is_new(ctx) ? ctx->sp : ctx->pc) - OUTGOING;
 }
+
+noinline void *weft__caller_place(void)
+{
+	return __builtin_return_address(0);
+}
+
+const weft_context *weft__context_trail(const weft_context *ctx)
+{
+	return context_is_new(ctx) ? NULL : ctx->sp;
+}

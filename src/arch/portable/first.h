@@ -4,7 +4,7 @@
  * the first time, and how its fields are used.
  *
  *        before the first switch              parked
- *   sp   as arch.h says                       its record (ucontext_t, jmp_buf)
+ *   sp   as arch.h says                       its record, which begins with a trail
  *   bp   as arch.h says                       the value handed over, on return
  *   pc   weft__context_entry or _entry_arg    lowest byte of its stack in use
  *
@@ -17,6 +17,7 @@
 #include <ucontext.h>
 
 #include <arch/arch.h>
+#include <base/cpu.h>
 
 /** True before the first switch to @ctx. */
 static inline bool context_is_new(const weft_context *ctx)
@@ -33,5 +34,16 @@ ucontext_t *weft__context_first(weft_context *ctx, void *value);
 
 /** An address right below the caller's frame. */
 void *weft__below_caller(void);
+
+/** What weft__context_trail() finds: where the function that parks is. The record itself
+ * may be in libc's own secret form. */
+#define TRAIL_HERE()                                                              \
+	(weft_context)                                                            \
+	{                                                                         \
+		stack_pointer(), __builtin_frame_address(0), weft__caller_place() \
+	}
+
+/** Where the caller goes on. */
+void *weft__caller_place(void);
 
 #endif

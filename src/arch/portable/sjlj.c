@@ -17,6 +17,11 @@
 
 #include <arch/portable/first.h>
 
+struct record {
+	weft_context trail;
+	jmp_buf place;
+};
+
 static void __attribute__((noreturn)) jump(weft_context *to, void *value)
 {
 	if (context_is_new(to)) {
@@ -24,16 +29,17 @@ static void __attribute__((noreturn)) jump(weft_context *to, void *value)
 		__builtin_trap(); /* only a corrupt mask or context makes it return */
 	}
 	to->bp = value;
-	_longjmp(*(jmp_buf *)to->sp, 1);
+	_longjmp(((struct record *)to->sp)->place, 1);
 }
 
 WEFT_API noinline void *weft_context_switch(weft_context *from, weft_context *to, void *value)
 {
-	jmp_buf here;
+	struct record here;
 
+	here.trail = TRAIL_HERE();
 	from->sp = &here;
 	from->pc = weft__below_caller();
-	if (_setjmp(here) == 0)
+	if (_setjmp(here.place) == 0)
 		jump(to, value);
 	return from->bp;
 }

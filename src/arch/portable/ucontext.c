@@ -9,6 +9,11 @@
  */
 #include <arch/portable/first.h>
 
+struct record {
+	weft_context trail;
+	ucontext_t place;
+};
+
 static __thread struct fp_control carried;
 
 /* Out of line: the thread may be another one after the switch, and compilers
@@ -25,7 +30,7 @@ static noinline void carry_in(void)
 
 WEFT_API noinline void *weft_context_switch(weft_context *from, weft_context *to, void *value)
 {
-	ucontext_t here;
+	struct record here;
 	ucontext_t *there;
 
 	if (from == to)
@@ -33,13 +38,14 @@ WEFT_API noinline void *weft_context_switch(weft_context *from, weft_context *to
 	if (context_is_new(to)) {
 		there = weft__context_first(to, value);
 	} else {
-		there = to->sp;
+		there = &((struct record *)to->sp)->place;
 		to->bp = value;
 	}
+	here.trail = TRAIL_HERE();
 	from->sp = &here;
 	from->pc = weft__below_caller();
 	carry_out();
-	swapcontext(&here, there);
+	swapcontext(&here.place, there);
 	carry_in();
 	return from->bp;
 }
