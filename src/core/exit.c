@@ -112,40 +112,73 @@ static void drop_old(void)
 	}
 }
 
-static int request_end(struct task *task)
+/* Cancels the task whose wait word was @word a moment ago, and no other: one that has
+ * its block by now has another word. False: look again. */
+static bool cancel_at(struct task *task, uint32_t word)
 {
-	struct request *request = weft__malloc(sizeof *request);
+	bool ends_wait = (word & WAIT_WAITING) && !(word & WAIT_SHIELD);
+	uint32_t next = word | WAIT_CANCELED;
 
-	if (!request)
-		return -ENOMEM;
-	*request = (struct request){ .task = task, .id = task->id };
-	spin_lock(&lock);
-	drop_old();
-	list_push_back(&requests, &request->link);
-	if (!(task->flags & TASK_NO_EXIT_REQUEST))
-		weft__task_cancel(task);
-	spin_unlock(&lock);
-	return 0;
+	if (ends_wait)
+		next &= ~(uint32_t)WAIT_WAITING;
+	if (!cas32(&task->wait, word, next))
+		return false;
+	if (ends_wait)
+		weft__wake_claimed(task, -ECANCELED);
+	return true;
 }
 
 /* Who runs there just now: a glance at another thread's variable, which says nothing about
  * the next moment. TSan need not know. */
-static no_tsan struct task *runs_there(const struct thread *there)
+static no_tsan struct task *runs_there(const struct worker *worker)
 {
-	return __atomic_load_n(&there->task, __ATOMIC_RELAXED);
+	return __atomic_load_n(&worker->os_thread->task, __ATOMIC_RELAXED);
+}
+
+static struct task *whom_to_ask(struct worker *worker)
+{
+	struct task *task = runs_there(worker);
+
+	return task ? task : worker->main.task.id ? &worker->main.task : NULL;
+}
+
+/* Lock held. What was read of the task is of one life when it is the right one still. */
+static no_tsan int ask(struct worker *worker, struct request *request)
+{
+	for (;;) {
+		struct task *task = whom_to_ask(worker);
+		uint32_t word;
+
+		if (!task)
+			return -ESRCH;
+		word = atomic_load_explicit(&task->wait, memory_order_acquire);
+		*request = (struct request){ .task = task, .id = task->id };
+		if (task != whom_to_ask(worker) || !request->id)
+			continue;
+		if ((task->flags & TASK_NO_EXIT_REQUEST) || cancel_at(task, word))
+			break;
+	}
+	list_push_back(&requests, &request->link);
+	return 0;
 }
 
 int weft__exit_request(pthread_t thread)
 {
 	struct worker *worker = weft__registry_lock_thread(thread);
-	struct task *task;
+	struct request *request = NULL;
 	int rc = -ENOENT;
 
 	if (worker) {
-		task = runs_there(worker->os_thread);
-		if (!task && worker->main.task.id)
-			task = &worker->main.task;
-		rc = task ? request_end(task) : -ESRCH;
+		request = weft__malloc(sizeof *request);
+		rc = -ENOMEM;
+	}
+	if (request) {
+		spin_lock(&lock);
+		drop_old();
+		rc = ask(worker, request);
+		spin_unlock(&lock);
+		if (rc < 0)
+			weft__free(request);
 	}
 	weft__registry_unlock();
 	return rc;

@@ -9,6 +9,8 @@
 #include <stdatomic.h>
 #include <stdlib.h>
 
+#include <io/fd.h>
+
 #include "hooked.h"
 
 static int read_one(void *fd)
@@ -114,6 +116,29 @@ static void replace_by(enum by who)
 
 enum { WAITERS = 6 };
 
+static int count_waiters(int fd)
+{
+	struct fd_entry *entry = weft__fd_look(fd);
+	int count = 0;
+
+	if (!entry)
+		return 0;
+	spin_lock(&entry->lock);
+	if (fd_flags(entry) & FD_INIT)
+		for (struct list *node = entry->waiters.next; node != &entry->waiters;
+		     node = node->next)
+			count++;
+	spin_unlock(&entry->lock);
+	return count;
+}
+
+/* A worker's thread may be held up for any time, and its tasks with it. */
+static void await_waiters(int fd, int count)
+{
+	while (count_waiters(fd) < count)
+		CHECK_EQ(weft_sleep(100000), 0);
+}
+
 /* Readers, a writer and pollers of @fd; each says EBADF, or POLLNVAL. */
 static void start_waiters(weft_task **tasks, unsigned flags, int fd)
 {
@@ -123,7 +148,7 @@ static void start_waiters(weft_task **tasks, unsigned flags, int fd)
 
 	for (int i = 0; i < WAITERS; i++)
 		tasks[i] = start_with(flags, all[i], fd);
-	CHECK_EQ(weft_sleep(3000000), 0);
+	await_waiters(fd, WAITERS);
 }
 
 static void check_none_woken(weft_task **tasks)
@@ -214,7 +239,7 @@ static int replace_listener(void *unused)
 		fds[i] = listen_on_loopback(4, &addrs[i]);
 	for (int i = 0; i < 4; i++)
 		acceptors[i] = start_with(i % 2 ? WEFT_MIGRATE : WEFT_SPREAD, accept_one, fds[0]);
-	CHECK_EQ(weft_sleep(3000000), 0);
+	await_waiters(fds[0], 4);
 	CHECK_EQ(dup2(fds[1], fds[0]), fds[0]);
 	for (int i = 0; i < 4; i++)
 		CHECK_EQ(join(acceptors[i]), -EBADF);
