@@ -5,7 +5,7 @@
 #
 #   gcc                   everything, warnings are errors
 #   clang                 builds everything, runs the unit tests
-#   asan ubsan            unit and fault tests under a sanitizer
+#   asan ubsan tsan       unit, fault and stress tests under a sanitizer
 #   asm ucontext sjlj     unit tests on the other switches
 #   aarch64               unit tests under qemu-user
 #
@@ -18,7 +18,7 @@ cd "$(dirname "$0")/.."
 
 build=${BUILD:-build}
 jobs=${JOBS:-$(nproc)}
-all_variants="gcc clang asan ubsan asm ucontext sjlj aarch64"
+all_variants="gcc clang asan ubsan tsan asm ucontext sjlj aarch64"
 passed=0 failed=0 skipped=0
 skips=()    # "variant group.name: reason"
 failures=() # "variant what"
@@ -99,6 +99,7 @@ fail_variant()
 # --- building and running --------------------------------------------------------------
 
 # run_variant <variant> <preset> <build target> <ctest arguments...>
+# Runs ctest by ${run_by[@]}.
 run_variant()
 {
 	local variant=$1 preset=$2 target=$3 dir=$build/$2 status before=$failed
@@ -114,7 +115,7 @@ run_variant()
 		return
 	fi
 	rm -f "$dir/Testing/Temporary/LastTest.log"
-	(cd "$dir" && ctest --output-on-failure --no-label-summary -j "$jobs" "$@") |
+	(cd "$dir" && "${run_by[@]}" ctest --output-on-failure --no-label-summary -j "$jobs" "$@") |
 		tee "$build/$preset.ctest.log"
 	status=${PIPESTATUS[0]}
 	if [ ! -s "$dir/Testing/Temporary/LastTest.log" ]; then
@@ -129,7 +130,8 @@ run_variant()
 
 # Labels are matched as regular expressions; ^fault$ is not default.
 unit=(-L '^unit$')
-unit_and_fault=(-L '^(unit|fault)$')
+thorough=(-L '^(unit|fault|stress)$')
+run_by=()
 
 variant_gcc()
 {
@@ -149,8 +151,8 @@ variant_clang()
 
 variant_asan()
 {
-	heading asan "unit and fault tests under AddressSanitizer"
-	run_variant asan asan "tests-unit tests-fault" "${unit_and_fault[@]}"
+	heading asan "unit, fault and stress tests under AddressSanitizer"
+	run_variant asan asan "tests-unit tests-fault tests-stress" "${thorough[@]}"
 }
 
 variant_ubsan()
@@ -159,8 +161,41 @@ variant_ubsan()
 	# clang's knows a few more kinds; gcc's does where clang's runtime is missing.
 	echo 'int main(void) { return 0; }' |
 		clang -fsanitize=undefined -x c - -o /dev/null 2>/dev/null || preset=ubsan
-	heading ubsan "unit and fault tests under UndefinedBehaviorSanitizer (preset $preset)"
-	run_variant ubsan $preset "tests-unit tests-fault" "${unit_and_fault[@]}"
+	heading ubsan "unit, fault and stress tests under UndefinedBehaviorSanitizer (preset $preset)"
+	run_variant ubsan $preset "tests-unit tests-fault tests-stress" "${thorough[@]}"
+}
+
+# tsan_runs <compiler> [command that runs a program...] - do its programs run here?
+tsan_runs()
+{
+	local program=$build/tsan-probe compiler=$1
+	shift
+	echo 'int main(void) { return 0; }' |
+		$compiler -fsanitize=thread -x c - -o "$program" 2>/dev/null &&
+		"$@" "$program" 2>/dev/null
+}
+
+# clang's makes a fiber in 10 us, that of gcc 12 in a millisecond. Older ones do not find
+# their place among addresses that the kernel has spread too wide.
+variant_tsan()
+{
+	local preset=
+	if tsan_runs clang; then
+		preset=tsan-clang
+	elif tsan_runs clang setarch -R; then
+		preset=tsan-clang run_by=(setarch -R)
+	elif tsan_runs gcc; then
+		preset=tsan
+	elif tsan_runs gcc setarch -R; then
+		preset=tsan run_by=(setarch -R)
+	fi
+	heading tsan "unit, fault and stress tests under ThreadSanitizer (preset ${preset:-none})"
+	if [ -z "$preset" ]; then
+		skip_variant tsan "no compiler whose ThreadSanitizer runs on this kernel"
+		return
+	fi
+	run_variant tsan $preset "tests-unit tests-fault tests-stress" "${thorough[@]}"
+	run_by=()
 }
 
 variant_switch()

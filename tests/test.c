@@ -10,6 +10,7 @@
 #include "test.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <poll.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -27,6 +28,7 @@ static struct test_case *first_test, **last_test = &first_test;
 static struct {
 	unsigned passed, failed, skipped;
 } count;
+static int look_for_leaks;
 
 void test_register(struct test_case *test)
 {
@@ -256,6 +258,56 @@ static int wait_child(pid_t child, int timeout_ms, int *ret_status)
 	return 1;
 }
 
+/* --- leaks ----------------------------------------------------------------------------- */
+
+/* Of LeakSanitizer, which comes with AddressSanitizer: not 0 when something has leaked. */
+extern int __lsan_do_recoverable_leak_check(void) __attribute__((weak));
+
+/* It reads /proc, and ends the process when it cannot: a case may have used up all
+ * descriptors. */
+static int descriptors_left(void)
+{
+	struct rlimit limit;
+	long first, second;
+
+	getrlimit(RLIMIT_NOFILE, &limit);
+	limit.rlim_cur = limit.rlim_max;
+	setrlimit(RLIMIT_NOFILE, &limit);
+	first = syscall(SYS_openat, AT_FDCWD, "/dev/null", O_RDONLY);
+	second = syscall(SYS_openat, AT_FDCWD, "/dev/null", O_RDONLY);
+	syscall(SYS_close, first);
+	syscall(SYS_close, second);
+	return first >= 0 && second >= 0;
+}
+
+/* Whatever the case has allocated is freed or can be found. */
+static void check_leaks(void)
+{
+	if (look_for_leaks && descriptors_left() && __lsan_do_recoverable_leak_check()) {
+		test_note("check failed: nothing has leaked");
+		leave(EXIT_FAIL);
+	}
+}
+
+/* It stops the process by ptrace(2), which not every container allows. */
+static int leaks_can_be_found(void)
+{
+	int status = -1;
+	pid_t child;
+
+	if (!__lsan_do_recoverable_leak_check)
+		return 0;
+	child = fork();
+	if (child == 0) {
+		syscall(SYS_close, 2);
+		leave(__lsan_do_recoverable_leak_check() ? EXIT_FAIL : EXIT_PASS);
+	}
+	waitpid(child, &status, 0);
+	if (status != 0)
+		test_note("leaks are not looked for: LeakSanitizer does not run here");
+	return status == 0;
+}
+
 /* The child's side of fork(): as if freshly started, but mortal. */
 static void run_child(const struct test_case *test, const sigset_t *signals)
 {
@@ -265,6 +317,7 @@ static void run_child(const struct test_case *test, const sigset_t *signals)
 	forbid_core_files();
 	test->run();
 	fflush(NULL);
+	check_leaks();
 	leave(EXIT_PASS);
 }
 
@@ -340,6 +393,7 @@ int main(int argc, char **argv)
 		list |= strcmp(*argv, "--list") == 0;
 		no_fork |= strcmp(*argv, "--no-fork") == 0;
 	}
+	look_for_leaks = !list && !no_fork && leaks_can_be_found();
 	for (test = first_test; test; test = test->next) {
 		if (!is_wanted(test, argv))
 			continue;

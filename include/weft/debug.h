@@ -64,6 +64,25 @@ WEFT_API int weft_dump(int fd);
  */
 WEFT_API int weft_deadlock_detect(int on);
 
+/**
+ * weft_watchdog - look for workers that are stuck in one task
+ * @period_ns: how long a task may keep its worker; 0 ends the looking
+ *
+ * A thread of its own looks four times a period. A worker whose running task has not waited,
+ * yielded or ended for so long is told of on standard error, once: the task, whether its
+ * thread computes or is blocked in a system call, and the calls that it is in; those it says
+ * itself, in a handler of SIGURG. And in a runtime of several workers a spare takes its
+ * place (as for weft_blocking_begin()) until it comes back.
+ *
+ * WEFT_WATCHDOG_MS in the environment sets it for the first runtime; off otherwise, except
+ * in builds of weft without NDEBUG, where it is 100 ms. When it is off it costs nothing.
+ * A thread with a runtime of its own and no task but main is not looked at. The child of a
+ * fork has none until it asks for it.
+ *
+ * Any thread. Return: 0, -EINVAL (negative), -ENOMEM or -EAGAIN (no thread).
+ */
+WEFT_API int weft_watchdog(int64_t period_ns);
+
 /** Counters of a runtime since it began, or of one of its workers. */
 typedef struct weft_stats_data {
 	uint64_t spawned;       /* tasks made */

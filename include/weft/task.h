@@ -134,6 +134,25 @@ WEFT_API int weft_task_pin(void);
 WEFT_API int weft_offload(weft_fn *fn, void *arg, int *ret);
 
 /**
+ * weft_shutdown_on - let a signal cancel every task of this runtime
+ * @signal:   SIGTERM, SIGINT ...; its handler is replaced, for good
+ * @grace_ns: how long the tasks may take to end after that; WEFT_FOREVER: as long as they like
+ *
+ * When the signal comes, each task of the calling task's runtime is cancelled as by
+ * weft_cancel(), main and those that are spawned later as well: what they wait for returns
+ * -ECANCELED, and weft_run() returns in its own time. If it has not when the grace is over,
+ * those who are left are listed on standard error (weft_dump()), and the process ends by
+ * _exit(128 + signal). A second signal ends it at once.
+ *
+ * One runtime of a process at a time, until that ends. For several signals call it once and
+ * use sigaction(2) to give the others the same handler.
+ *
+ * Return: 0, -EINVAL (no such signal, negative grace), -EBUSY (it is on already), -ENOMEM,
+ * or what eventfd(2) failed with.
+ */
+WEFT_API int weft_shutdown_on(int signal, int64_t grace_ns);
+
+/**
  * weft_blocking_begin - the calling thread is about to block, where weft cannot see it
  *
  * For a call that is neither hooked nor worth weft_offload(): until the matching

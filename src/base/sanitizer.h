@@ -16,6 +16,13 @@
  * is needed to leave for it again: pass ret_low and ret_bytes then. Before a
  * stack is given to a new owner, its old frames' red zones are forgotten.
  *
+ * A1 leave is the last thing before the switch and arrive the first after it. Between the
+ *    two a frame's red zones are judged by the wrong stack.
+ * A2 arrive tells the bounds of the stack that was left, and they are written into
+ *    the leaver's strand: by then it must not yet be for others to continue. So a task that
+ *    another thread may take is published after arrive. And thread and worker are
+ *    looked up anew after the switch: it may be another thread that goes on.
+ *
  * TSan knows executions as fibers. A fiber has the list of functions that it is in
  * (entered and not left), and what happened before it. It is told of a switch by
  *
@@ -34,6 +41,8 @@
  *    a coroutine is no such case: its fiber is freed.)
  * T4 A task may park on the stack of a coroutine, so the fiber on which it goes on is
  *    that of the moment it leaves: every site that leaves notes weft__tsan_self().
+ *    The note is written before the switch and read by whoever continues the task:
+ *    publishing it, after the switch, orders the two.
  * T5 TSan bears some thousand fibers and no more. The contexts beyond are a crowd: all
  *    that run on one thread share a fiber. What functions it is in is not known;
  *    it is replaced before that matters, and its reports show wrong callers.
@@ -57,6 +66,9 @@ void __sanitizer_finish_switch_fiber(void *fake_stack_save, const void **bottom_
 				     size_t *size_old);
 void __asan_unpoison_memory_region(const volatile void *addr, size_t size);
 
+/* sanitizer/lsan_interface.h; weak: part of ASan, but not everywhere */
+void __lsan_register_root_region(const void *addr, size_t size) __attribute__((weak));
+
 static always_inline void weft__asan_leave(void **fake, const void *target_low, size_t target_bytes)
 {
 	__sanitizer_start_switch_fiber(fake, target_low, target_bytes);
@@ -70,6 +82,13 @@ static always_inline void weft__asan_arrive(void *fake, const void **ret_low, si
 static always_inline void weft__asan_forget(const void *low, size_t bytes)
 {
 	__asan_unpoison_memory_region(low, bytes);
+}
+
+/** What @addr points to has not leaked: the search for leaks does not look into mappings. */
+static always_inline void weft__asan_root(const void *addr, size_t bytes)
+{
+	if (__lsan_register_root_region)
+		__lsan_register_root_region(addr, bytes);
 }
 
 #else
@@ -93,6 +112,12 @@ static always_inline void weft__asan_arrive(void *fake, const void **ret_low, si
 static always_inline void weft__asan_forget(const void *low, size_t bytes)
 {
 	(void)low;
+	(void)bytes;
+}
+
+static always_inline void weft__asan_root(const void *addr, size_t bytes)
+{
+	(void)addr;
 	(void)bytes;
 }
 

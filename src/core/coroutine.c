@@ -202,7 +202,7 @@ static size_t describe(const struct strand *strand, char *buf, size_t size)
 	if (!task)
 		return weft__format(buf, size, "coroutine \"%s\"", coroutine_name(co));
 	return weft__format(buf, size, "coroutine \"%s\" of task %llu \"%s\" (spawned at %s)",
-			    coroutine_name(co), (unsigned long long)task->id, task_name(task),
+			    coroutine_name(co), (unsigned long long)task_id(task), task_name(task),
 			    task_site(task));
 }
 
@@ -354,8 +354,9 @@ int weft__coroutine_new(struct coroutine **ret_co, weft_coroutine_fn *fn, void *
 		return rc;
 	note_stack(co);
 	co->generator = generator;
-	co->no_wait = 0;
-	co->no_task_id = 0;
+	/* relaxed: C4's stale tickets and handles may be looking */
+	atomic_store_explicit(&co->no_wait, 0, memory_order_relaxed);
+	atomic_store_explicit(&co->no_task_id, 0, memory_order_relaxed);
 	co->fn = fn;
 	co->arg = arg;
 	co->cleanups = NULL;

@@ -56,19 +56,19 @@ struct coroutine_ext {
 };
 
 struct coroutine {
-	struct strand strand; /* 40 bytes */
-	weft_context *caller; /* while RUNNING: where to go on yield (C3) */
-	uint32_t no_wait;     /* C4: 0 */
-	uint8_t rare;         /* enum coroutine_rare */
-	uint8_t state;        /* enum coroutine_state */
+	struct strand strand;     /* 40 bytes */
+	weft_context *caller;     /* while RUNNING: where to go on yield (C3) */
+	_Atomic uint32_t no_wait; /* C4: 0 */
+	uint8_t rare;             /* enum coroutine_rare */
+	uint8_t state;            /* enum coroutine_state */
 	uint8_t stack_class;
 	bool generator;        /* fn is a weft_generator_fn */
 	_Atomic uint64_t word; /* C1; atomic because any thread may ask with a handle */
 	/* --- second line --- */
-	uint64_t no_task_id;       /* C4: 0 */
-	struct coroutine *resumer; /* while RUNNING; NULL: the task, or the plain thread */
-	uintptr_t owner;           /* C2 */
-	void **ret_out;            /* while RUNNING: for the resumer's value; or NULL */
+	_Atomic uint64_t no_task_id; /* C4: 0 */
+	struct coroutine *resumer;   /* while RUNNING; NULL: the task, or the plain thread */
+	uintptr_t owner;             /* C2 */
+	void **ret_out;              /* while RUNNING: for the resumer's value; or NULL */
 	weft_coroutine_fn *fn;
 	void *arg;
 	weft_cleanup *cleanups;    /* newest first */

@@ -49,11 +49,12 @@ static struct strand *resumer_of(const struct thread *thread, const struct corou
 }
 
 /* Is it known that @strand is not RUNNING in the current task? */
-static bool surely_suspended(const struct thread *thread, const struct strand *strand)
+static bool surely_suspended(const struct thread *thread, struct strand *strand)
 {
-	const struct coroutine *co = (const struct coroutine *)strand;
+	struct coroutine *co = (struct coroutine *)strand;
 
-	if (co->no_task_id) /* it is a task */
+	/* relaxed: its owner's */
+	if (atomic_load_explicit(&co->no_task_id, memory_order_relaxed)) /* it is a task */
 		return strand != task_strand(thread);
 	return !coroutine_busy(co);
 }

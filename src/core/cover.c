@@ -48,6 +48,45 @@ void weft__cover_end(struct worker *worker, enum cover_reason reason)
 		atomic_fetch_sub(&worker->runtime->covers, 1);
 }
 
+/* --- from outside --------------------------------------------------------------------- */
+
+/* Whoever holds it finds a registered worker's runtime alive, if it is open. */
+static pthread_mutex_t outside = PTHREAD_MUTEX_INITIALIZER;
+
+bool weft__cover_stuck(const struct worker *of, bool stuck)
+{
+	struct worker *worker = NULL;
+	bool covered = false;
+
+	pthread_mutex_lock(&outside);
+	for (unsigned i = 1; i <= weft__worker_high && !worker; i++)
+		if (weft__worker(i) == of)
+			worker = weft__worker(i);
+	if (worker && worker->runtime && worker->runtime->open) {
+		if (stuck)
+			weft__cover_begin(worker, COVER_STUCK);
+		else
+			weft__cover_end(worker, COVER_STUCK);
+		covered = stuck;
+	}
+	pthread_mutex_unlock(&outside);
+	return covered;
+}
+
+void weft__cover_open(struct runtime *runtime, bool open)
+{
+	pthread_mutex_lock(&outside);
+	runtime->open = open;
+	pthread_mutex_unlock(&outside);
+}
+
+void weft__cover_forked(void)
+{
+	pthread_mutex_init(&outside, NULL);
+}
+
+/* --- from inside ----------------------------------------------------------------------- */
+
 int weft_blocking_begin(void)
 {
 	struct task *self = weft__task_current();

@@ -126,8 +126,10 @@ int weft__crew_hire(struct runtime *runtime)
 
 static void dismiss_all(struct runtime *runtime)
 {
-	unsigned places = atomic_load(&runtime->places);
+	unsigned places;
 
+	weft__cover_open(runtime, false);
+	places = atomic_load(&runtime->places);
 	if (places == 1)
 		return;
 	pthread_barrier_init(&runtime->all_left, NULL, places - 1);
@@ -174,13 +176,16 @@ int weft__crew_run(unsigned count, weft_fn *fn, void *arg, int *ret)
 	atomic_store(&runtime->places, 1);
 	while (rc == 0 && runtime->places < count)
 		rc = weft__crew_hire(runtime);
-	if (rc == 0)
+	if (rc == 0) {
+		weft__cover_open(runtime, true);
 		value = weft__main_call(worker, fn, arg);
+	}
 	weft__runtime_finish(worker);
 	dismiss_all(runtime);
 	weft__runtime_leave(worker);
 	if (rc == 0 && ret)
 		*ret = value;
+	weft__cover_open(runtime, false); /* nobody is at it any more */
 no_worker:
 	pthread_mutex_destroy(&runtime->hiring);
 	munmap(runtime, sizeof *runtime);

@@ -19,6 +19,7 @@
 
 #include <base/clock.h>
 #include <base/log.h>
+#include <base/syscall.h>
 #include <core/exit.h>
 #include <core/runtime.h>
 
@@ -84,9 +85,11 @@ static void in_child(void)
 	weft__registry_forked(worker);
 	weft__registry_unlock();
 	weft__exit_forked();
+	weft__cover_forked();
 	if (!worker)
 		return;
 	worker->runtime = NULL;
+	worker->tid = (int)weft__syscall(SYS_gettid, 0);
 	reset_queues(worker);
 	reset_timers(worker);
 	reset_counts(worker, !self || (self->flags & TASK_THREAD));

@@ -67,7 +67,7 @@ bool weft__inbox_drain(struct worker *worker)
 
 		if (task->state != TASK_NEW) /* handed out to us, it begins here */
 			task->state = TASK_READY;
-		trace_event(TRACE_INBOX, 0, task->id, 0);
+		trace_event(TRACE_INBOX, 0, task_id(task), 0);
 		queue_push(&worker->queue, task);
 		task = next;
 	}

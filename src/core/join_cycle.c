@@ -35,9 +35,10 @@ static bool closes_circle(const struct task *self, const struct task *task)
 
 static void say(const struct task *task, const char *then, const struct task *next)
 {
-	weft__warn("task %llu \"%s\" (spawned at %s) %s task %llu", (unsigned long long)task->id,
-		   task_name(task), task_site(task) ? task_site(task) : "the start of its thread",
-		   then, (unsigned long long)next->id);
+	weft__warn("task %llu \"%s\" (spawned at %s) %s task %llu",
+		   (unsigned long long)task_id(task), task_name(task),
+		   task_site(task) ? task_site(task) : "the start of its thread", then,
+		   (unsigned long long)task_id(next));
 }
 
 coldpath void weft__join_cycle_find(const struct task *self, const struct task *task)
@@ -48,6 +49,6 @@ coldpath void weft__join_cycle_find(const struct task *self, const struct task *
 	for (; task != self; task = next_of(task, task_worker(self)))
 		say(task, "joins", next_of(task, task_worker(self)));
 	weft__die("task %llu \"%s\" (spawned at %s) was about to join the first of them",
-		  (unsigned long long)self->id, task_name(self),
+		  (unsigned long long)task_id(self), task_name(self),
 		  task_site(self) ? task_site(self) : "the start of its thread");
 }

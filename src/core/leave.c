@@ -96,7 +96,7 @@ static size_t describe_task(const struct strand *strand, char *buf, size_t size)
 	if (!task || strand != &task->strand)
 		return 0;
 	return weft__format(buf, size, "task %llu \"%s\" (spawned at %s)",
-			    (unsigned long long)task->id, task_name(task), task_site(task));
+			    (unsigned long long)task_id(task), task_name(task), task_site(task));
 }
 
 void weft__leave_init(void)

@@ -12,11 +12,22 @@
 #include <core/wake.h>
 #include <stack/shared.h>
 
+/* A loop that does not look at what its calls return must not keep the thread: who is
+ * refused a wait lets the others run all the same. */
+coldpath int weft__park_refused(struct task *self)
+{
+	weft__yield_now(self);
+	return -ECANCELED;
+}
+
 uint64_t weft__park_begin(struct task *self)
 {
 	uint32_t word = wait_begin(self, 0);
 
-	return word ? ticket_of(self, word) : 0;
+	if (likely(word))
+		return ticket_of(self, word);
+	weft__park_refused(self);
+	return 0;
 }
 
 uint64_t weft__park_begin_shielded(struct task *self)
@@ -201,8 +212,10 @@ static noinline struct leave_way sleep_begin(int64_t deadline_ns)
 		return (struct leave_way){ (weft_context *)result, NULL };
 	}
 	word = wait_begin(self, 0);
-	if (unlikely(!word))
-		return (struct leave_way){ (weft_context *)(intptr_t)-ECANCELED, NULL };
+	if (unlikely(!word)) {
+		result = weft__park_refused(self);
+		return (struct leave_way){ (weft_context *)result, NULL };
+	}
 	if (unlikely(self->flags & WEFT_MIGRATE)) {
 		result = park_movable(self, WAIT_SLEEP, deadline_ns);
 		result = result == -ETIMEDOUT ? 0 : result;

@@ -43,8 +43,12 @@ static inline struct task *weft__task_current(void)
 	return weft__thread.task;
 }
 
-/** Opens a wait. Return: its ticket, or 0 when the task has been cancelled. */
+/** Opens a wait. Return: its ticket, or 0 when the task has been cancelled; others have had
+ * their turn then. */
 uint64_t weft__park_begin(struct task *self) WEFT_PRIVATE;
+
+/** What follows when begin has refused: others run once. Return: -ECANCELED. */
+int weft__park_refused(struct task *self);
 
 /** As begin, for a wait that must not end by a cancel (a joined offload). Never 0. */
 uint64_t weft__park_begin_shielded(struct task *self);

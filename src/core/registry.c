@@ -4,9 +4,9 @@
  */
 #include <errno.h>
 #include <pthread.h>
-#include <string.h>
 
 #include <base/fault.h>
+#include <base/sanitizer.h>
 #include <core/runtime.h>
 
 enum { WORKERS_MAX = OWNER_NONE };
@@ -50,14 +50,17 @@ void weft__worker_unregister(struct worker *worker)
  * is type-stable, as that of other tasks is. */
 static struct worker *workers_free;
 
-/* All but what late wakers look at: their count, and main's wait word. */
+/* All but wakers. Word by word, each at once: late wakers of its last owner may look at
+ * main's id and wait word and at sleeping, and must find the old value or 0. */
 static void worker_clear(struct worker *worker)
 {
-	const size_t wait = offsetof(struct worker, main.task.wait);
-	const size_t rest = wait + sizeof worker->main.task.wait;
+	typedef _Atomic uint32_t __attribute__((may_alias)) word;
+	word *const words = (word *)(void *)worker;
 
-	memset(worker, 0, wait);
-	memset((char *)worker + rest, 0, offsetof(struct worker, wakers) - rest);
+	_Static_assert(offsetof(struct worker, wakers) % sizeof(word) == 0, "whole words");
+	/* relaxed: they have no claim that anything is ordered */
+	for (size_t i = 0; i < offsetof(struct worker, wakers) / sizeof(word); i++)
+		atomic_store_explicit(&words[i], 0, memory_order_relaxed);
 }
 
 struct worker *weft__worker_new(void)
@@ -69,8 +72,11 @@ struct worker *weft__worker_new(void)
 	if (worker)
 		workers_free = *(struct worker **)(void *)worker;
 	pthread_mutex_unlock(&workers_lock);
-	if (!worker)
+	if (!worker) {
 		worker = weft__map(sizeof *worker);
+		if (worker)
+			weft__asan_root(worker, sizeof *worker);
+	}
 	if (worker)
 		worker_clear(worker);
 	return worker;

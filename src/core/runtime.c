@@ -16,6 +16,7 @@
 #include <base/log.h>
 #include <base/observe.h>
 #include <base/rng.h>
+#include <base/syscall.h>
 #include <core/cxx.h>
 #include <core/exit.h>
 #include <core/leave.h>
@@ -181,6 +182,7 @@ static int worker_init(struct worker *worker, struct runtime *runtime, uint32_t 
 
 	worker->default_class = (uint8_t)weft__stack_class(0);
 	worker->errno_location = &errno;
+	worker->tid = (int)weft__syscall(SYS_gettid, 0);
 	worker->stacks = weft__thread.stacks;
 	init_clockwork(worker, runtime);
 	init_main(worker, main_runs);

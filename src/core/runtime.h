@@ -36,11 +36,12 @@ struct runtime {
 	_Alignas(64) _Atomic uint32_t places; /* entries of workers[] in use */
 	_Atomic uint32_t movable_alive;       /* movable tasks begun and not ended */
 	_Atomic uint32_t lookout;             /* a worker sleeps on behalf of busy ones */
-	_Atomic bool stopping;                /* all tasks have ended: helpers return */
-	_Atomic uint32_t next_place;          /* of the next task with WEFT_SPREAD */
-	_Atomic uint64_t drain_ticket;        /* as worker.drain_ticket */
-	_Atomic uint32_t covers;              /* workers that are stuck or blocked: cover.c */
-	uint32_t poller_first, poller_count;  /* ids of its pollers */
+	bool open;             /* complete, and not yet ending: spares may be hired (cover.c) */
+	_Atomic bool stopping; /* all tasks have ended: helpers return */
+	_Atomic uint32_t next_place;         /* of the next task with WEFT_SPREAD */
+	_Atomic uint64_t drain_ticket;       /* as worker.drain_ticket */
+	_Atomic uint32_t covers;             /* workers that are stuck or blocked: cover.c */
+	uint32_t poller_first, poller_count; /* ids of its pollers */
 	struct daemons daemons;
 	struct worker *workers[RUNTIME_PLACES]; /* complete before places covers it */
 	pthread_mutex_t hiring;                 /* of spares; places grows under it */
@@ -94,7 +95,8 @@ void weft__join_cycle_find(const struct task *self, const struct task *task) __a
  * workers are not looked at, they change meanwhile. */
 static always_inline void weft__join_cycle_check(const struct task *self, const struct task *task)
 {
-	if (task_worker(task) == weft__thread.worker->index && unlikely(task->state == WAIT_JOIN))
+	/* While we are traced the index matches none: then the search for deadlocks says it. */
+	if (task_worker(task) == weft__thread.worker_index && unlikely(task->state == WAIT_JOIN))
 		weft__join_cycle_find(self, task);
 }
 
@@ -142,7 +144,7 @@ extern uint64_t weft__first_id;
 /** A handle's task exists in the parent of this process only. */
 static inline bool task_is_foreign(const struct task *task)
 {
-	return unlikely(task->id < weft__first_id) && task != weft__thread.task;
+	return unlikely(task_id(task) < weft__first_id) && task != weft__thread.task;
 }
 
 /* --- runtime.c: a thread becomes a worker ---------------------------------------- */
@@ -192,6 +194,17 @@ unsigned weft__crew_default(void);
 enum cover_reason { COVER_BLOCKED = 1, COVER_STUCK = 2 };
 void weft__cover_begin(struct worker *worker, enum cover_reason reason);
 void weft__cover_end(struct worker *worker, enum cover_reason reason);
+
+/** The same for COVER_STUCK by a thread that is none of the runtime's: it may be ending.
+ * Return: whether the worker is covered for this reason now. */
+bool weft__cover_stuck(const struct worker *worker, bool stuck);
+
+/** From here on others may cover workers of @runtime, or (false) may not any more. Whoever
+ * has found it by one of its workers is done with it when this returns. */
+void weft__cover_open(struct runtime *runtime, bool open);
+
+/** In the child of fork(2). */
+void weft__cover_forked(void);
 
 /** A spare that nobody needs just now takes nothing that may move. */
 static inline bool worker_is_off_duty(const struct worker *worker)

@@ -27,7 +27,8 @@ static void task_free(struct task *task)
 {
 	if (unlikely(task->ext != NULL))
 		free(task->ext);
-	task->id = 0; /* from here on every handle is stale */
+	/* From here on every handle is stale. relaxed: which one, others know by themselves. */
+	atomic_store_explicit(&task->id, 0, memory_order_relaxed);
 	if (!(task->flags & TASK_PRIVATE)) {
 		weft__block_give(task);
 	} else if (!(task->flags & TASK_THREAD)) {
@@ -184,11 +185,13 @@ static always_inline void task_init(struct task *task, struct worker *worker, un
 				    unsigned class, weft_fn *fn, void *arg, bool held,
 				    const char *site)
 {
+	uint64_t id = weft__runtime_next_id(worker);
+
 	task->flags = (uint16_t)(flags | worker->spawn_flags);
 	task->state = TASK_NEW;
 	task->stack_class = (uint8_t) class;
-	task->id = weft__runtime_next_id(worker);
-	atomic_store_explicit(&task->wait, first_wait(task->id), memory_order_relaxed);
+	atomic_store_explicit(&task->id, id, memory_order_relaxed);
+	atomic_store_explicit(&task->wait, first_wait(id), memory_order_relaxed);
 	atomic_store_explicit(&task->refs, held ? 2 : 1, memory_order_relaxed);
 	atomic_store_explicit(&task->joiner, held ? JOINER_NONE : JOINER_DETACHED,
 			      memory_order_relaxed);
@@ -402,7 +405,7 @@ static int join_wait(struct task *task, int64_t deadline_ns)
 
 	word = wait_begin(self, 0);
 	if (unlikely(!word))
-		return -ECANCELED;
+		return weft__park_refused(self);
 	ticket = ticket_of(self, word);
 	self->waiter.object = join_object(task, deadline_ns != WEFT_FOREVER);
 	if (unlikely(!joiner_change(task, JOINER_NONE, ticket))) {
@@ -500,7 +503,7 @@ uint64_t weft_task_id(weft_task *handle)
 {
 	struct task *task = task_of(handle);
 
-	return task ? task->id : 0;
+	return task ? task_id(task) : 0;
 }
 
 const char *weft_task_name(weft_task *handle)

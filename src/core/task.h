@@ -105,7 +105,7 @@ struct task {
 	int32_t result;        /* of the wait; when DEAD: what the body returned */
 	_Atomic uint32_t refs; /* 1 for running, 1 for the handle */
 	/* --- second line --- */
-	uint64_t id;             /* never reused; 0: this block is free */
+	_Atomic uint64_t id;     /* never reused; 0: this block is free. Stale handles look */
 	uint64_t origin;         /* upper 16 bits: owner worker; lower 48: spawn site */
 	_Atomic uint64_t joiner; /* the ticket of who joins, or a JOINER_ value */
 	struct task_ext *ext;    /* or NULL */
@@ -165,19 +165,29 @@ static inline uint64_t ticket_of(const struct task *task, uint32_t word)
 	return tagged_pack(task, word >> WAIT_EPOCH_SHIFT);
 }
 
+/** Of a task that is there. */
+static inline uint64_t task_id(const struct task *task)
+{
+	return atomic_load_explicit(&((struct task *)task)->id, memory_order_relaxed);
+}
+
 /** The public face of a task. */
 static inline weft_task *task_handle(const struct task *task)
 {
-	return (weft_task *)(uintptr_t)tagged_pack(task, (uint32_t)task->id);
+	return (weft_task *)(uintptr_t)tagged_pack(task, (uint32_t)task_id(task));
 }
 
 /** The task behind a handle, or NULL when the handle is stale or NULL. */
 static inline struct task *task_of(const weft_task *handle)
 {
 	struct task *task = tagged_pointer((uintptr_t)handle);
+	uint64_t id;
 
-	if (unlikely(!task || !task->id ||
-		     ((uint32_t)task->id & TAG_MASK) != tagged_tag((uintptr_t)handle)))
+	if (unlikely(!task))
+		return NULL;
+	/* relaxed: who has a good handle knows of the task already */
+	id = atomic_load_explicit(&task->id, memory_order_relaxed);
+	if (unlikely(!id || ((uint32_t)id & TAG_MASK) != tagged_tag((uintptr_t)handle)))
 		return NULL;
 	return task;
 }

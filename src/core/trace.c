@@ -27,7 +27,7 @@ static void put_name(struct trace_ring *ring, const struct task *task)
 
 		part = 0;
 		memcpy(&part, name, length);
-		weft__trace_put(ring, trace_what(TRACE_NAME, i, 0), task->id, part);
+		weft__trace_put(ring, trace_what(TRACE_NAME, i, 0), task_id(task), part);
 		name += length;
 	}
 }
@@ -35,26 +35,26 @@ static void put_name(struct trace_ring *ring, const struct task *task)
 /* The ring tells who the task is, and does so again before that is overwritten. */
 static void make_known(struct trace_ring *ring, const struct task *task)
 {
-	struct trace_known *known = &ring->known[task->id & ring->mask / 4];
+	struct trace_known *known = &ring->known[task_id(task) & ring->mask / 4];
 	uint64_t head = atomic_load_explicit(&ring->head, memory_order_relaxed);
 
-	if (likely(known->id == task->id && head - known->at < ring->mask / 2))
+	if (likely(known->id == task_id(task) && head - known->at < ring->mask / 2))
 		return;
-	*known = (struct trace_known){ .id = task->id, .at = head };
-	weft__trace_put(ring, trace_what(TRACE_TASK, (task->flags & TASK_THREAD) != 0, 0), task->id,
-			(uintptr_t)task_site(task));
+	*known = (struct trace_known){ .id = task_id(task), .at = head };
+	weft__trace_put(ring, trace_what(TRACE_TASK, (task->flags & TASK_THREAD) != 0, 0),
+			task_id(task), (uintptr_t)task_site(task));
 	put_name(ring, task);
 }
 
 static uint64_t running_id(void)
 {
-	return weft__thread.task ? weft__thread.task->id : 0;
+	return weft__thread.task ? task_id(weft__thread.task) : 0;
 }
 
 /* Whom the coming pick takes, as far as one can tell. */
 static uint64_t next_id(const struct worker *worker)
 {
-	return worker->queue.head ? worker->queue.head->id : 0;
+	return worker->queue.head ? task_id(worker->queue.head) : 0;
 }
 
 /* --- picks ----------------------------------------------------------------- */
@@ -68,7 +68,7 @@ static uint64_t object_of(const struct task *self)
 			return WEFT_FOREVER;
 		return self->timer.pprev ? (uint64_t)self->timer.when_ns : WEFT_FOREVER;
 	case WAIT_JOIN:
-		return ((const struct task *)self->waiter.object)->id;
+		return task_id(self->waiter.object);
 	case WAIT_FD:
 		return (uintptr_t)self->waiter.object;
 	default:
@@ -103,7 +103,7 @@ static bool note_leave(struct worker *worker, struct trace_ring *ring)
 	}
 	if (self) {
 		make_known(ring, self);
-		weft__trace_put(ring, trace_what(TRACE_LEAVE, self->state, next), self->id,
+		weft__trace_put(ring, trace_what(TRACE_LEAVE, self->state, next), task_id(self),
 				object_of(self));
 	} else {
 		weft__trace_put(ring, trace_what(TRACE_LEAVE, 0, next), 0, 0);
@@ -152,23 +152,25 @@ void weft__trace_enter(struct worker *worker)
 bool weft__trace_ready(struct task *task)
 {
 	weft__trace_put(weft__thread.trace, trace_what(TRACE_WAKE, 0, (uint32_t)task->result),
-			task->id, running_id());
+			task_id(task), running_id());
 	return task_worker(task) == weft__thread.worker->index;
 }
 
 void weft__trace_spawned(struct task *task)
 {
 	make_known(weft__thread.trace, task);
-	weft__trace_put(weft__thread.trace, trace_what(TRACE_SPAWN, 0, 0), task->id, running_id());
+	weft__trace_put(weft__thread.trace, trace_what(TRACE_SPAWN, 0, 0), task_id(task),
+			running_id());
 }
 
 void weft__trace_canceled(struct task *task)
 {
-	weft__trace_put(weft__thread.trace, trace_what(TRACE_CANCEL, 0, 0), task->id, running_id());
+	weft__trace_put(weft__thread.trace, trace_what(TRACE_CANCEL, 0, 0), task_id(task),
+			running_id());
 }
 
 void weft__trace_timer(uint64_t ticket, int64_t late_ns)
 {
-	weft__trace_put(weft__thread.trace, trace_what(TRACE_TIMER, 0, 0), ticket_task(ticket)->id,
-			(uint64_t)late_ns);
+	weft__trace_put(weft__thread.trace, trace_what(TRACE_TIMER, 0, 0),
+			task_id(ticket_task(ticket)), (uint64_t)late_ns);
 }

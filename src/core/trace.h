@@ -34,7 +34,7 @@ static always_inline void trace_spawned(struct task *task)
 
 static always_inline void trace_canceled(struct task *task)
 {
-	probe1(cancel, task->id);
+	probe1(cancel, task_id(task));
 	if (unlikely(weft__thread.trace != NULL))
 		weft__trace_canceled(task);
 }
@@ -50,17 +50,17 @@ static always_inline void trace_timer(uint64_t ticket, int64_t late_ns)
 
 static always_inline void probe_spawn(struct task *task)
 {
-	probe2(spawn, task->id, task->origin);
+	probe2(spawn, task_id(task), task->origin);
 }
 
 static always_inline void probe_park(struct task *self, unsigned kind)
 {
-	probe2(park, self->id, kind);
+	probe2(park, task_id(self), kind);
 }
 
 static always_inline void probe_wake(struct task *task, int result)
 {
-	probe2(wake, task->id, result);
+	probe2(wake, task_id(task), result);
 }
 
 #endif

@@ -273,7 +273,7 @@ void weft__worker_loop(struct worker *worker, struct task *note)
 							  memory_order_acquire)))
 				return;
 			next = weft__share_hunt(worker);
-			trace_event(TRACE_LOOKED, next ? next->id : 0, 0, 0);
+			trace_event(TRACE_LOOKED, next ? task_id(next) : 0, 0, 0);
 		}
 		if (!next) {
 			wait_for_work(worker);

@@ -95,6 +95,7 @@ struct worker {
 	_Alignas(64) struct poller poller;
 	struct daemons *daemons; /* own_daemons, or the runtime's */
 	struct daemons own_daemons;
+	int tid;                               /* of this thread, for the kernel */
 	struct stack_cache *stacks;            /* of this thread; for weft_stats() */
 	struct stack_slot loop_slot;           /* the stack of the loop; its block is unused */
 	_Alignas(64) struct private_task main; /* the thread's own task; aligned for its handle */

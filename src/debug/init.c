@@ -11,6 +11,7 @@
 #include <base/observe.h>
 #include <base/thread.h>
 #include <debug/deadlock.h>
+#include <debug/watchdog.h>
 #include <weft/debug.h>
 
 /* --- WEFT_DUMP_SIGNAL ---------------------------------------------------------------- */
@@ -71,4 +72,5 @@ void weft__debug_init(void)
 	if (sig && *sig)
 		install_signal(sig);
 	weft__deadlock_init();
+	weft__watchdog_init();
 }

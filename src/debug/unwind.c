@@ -181,8 +181,6 @@ unsigned weft__unwind(struct unwinder *unwinder, struct stack_memory *memory,
 		      enum unwind_end *ret_end)
 {
 	struct unwind_frame frame;
-	enum step how = STEP_ON;
-	unsigned depth = 0;
 
 	*ret_end = UNWIND_NEW;
 	if (!weft__context_trail(ctx))
@@ -190,6 +188,16 @@ unsigned weft__unwind(struct unwinder *unwinder, struct stack_memory *memory,
 	*ret_end = UNWIND_LOST;
 	if (!first_frame(memory, ctx, &frame))
 		return 0;
+	return weft__unwind_from(unwinder, memory, frame, pcs, max, ret_end);
+}
+
+unsigned weft__unwind_from(struct unwinder *unwinder, struct stack_memory *memory,
+			   struct unwind_frame frame, uintptr_t *pcs, unsigned max,
+			   enum unwind_end *ret_end)
+{
+	enum step how = STEP_ON;
+	unsigned depth = 0;
+
 	while (how == STEP_ON && depth < max) {
 		pcs[depth++] = frame.pc;
 		how = step(unwinder, memory, &frame);

@@ -86,6 +86,11 @@ unsigned weft__unwind(struct unwinder *unwinder, struct stack_memory *memory,
 		      const weft_context *ctx, uintptr_t *pcs, unsigned max,
 		      enum unwind_end *ret_end);
 
+/** The same from registers that are all known: of an interrupted thread. */
+unsigned weft__unwind_from(struct unwinder *unwinder, struct stack_memory *memory,
+			   struct unwind_frame frame, uintptr_t *pcs, unsigned max,
+			   enum unwind_end *ret_end);
+
 /** The value of the expression at @block, which begins with its length. @cfa: pushed
  * first; may be NULL. (expression.c) */
 bool weft__expression_run(uintptr_t block, const struct unwind_frame *frame,

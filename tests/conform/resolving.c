@@ -133,8 +133,8 @@ CONFORM(getnameinfo, answers_and_errors)
 	note("%d", getnameinfo(any, sizeof(addr), host, sizeof(host), NULL, 0, 0));
 }
 
-static volatile int ticks;
-static volatile bool done;
+static _Atomic int ticks;
+static _Atomic bool done;
 
 static void tick(int unused)
 {

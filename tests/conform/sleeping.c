@@ -137,7 +137,7 @@ CONFORM(sleeping, on_cpu_time)
 	peers_end();
 }
 
-static volatile int awake;
+static _Atomic int awake;
 
 static void sleep_and_count(int ms)
 {

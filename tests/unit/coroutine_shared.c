@@ -69,8 +69,8 @@ static void *checks_its_frame(void *arg, void *value)
 
 TEST_LIMIT(coroutine_shared, hundred_thousand_on_one_stack, 60)
 {
-	/* ASan may want a second stack for each, of megabytes. */
-	enum { MANY = WEFT_ASAN ? 2000 : 100000, ROUNDS = 3 };
+	/* ASan may want a second stack for each, of megabytes; TSan makes a fiber a switch. */
+	enum { MANY = WEFT_ASAN ? 2000 : WEFT_TSAN ? 10000 : 100000, ROUNDS = 3 };
 	weft_coroutine **cos = calloc(MANY, sizeof *cos);
 	void *out;
 

@@ -102,6 +102,13 @@ static weft_stack_group *group_of(unsigned count)
 	return group;
 }
 
+static void end_both(struct runner *a, struct runner *b, weft_stack_group *group)
+{
+	weft__shared_leave(&a->strand);
+	weft__shared_leave(&b->strand);
+	CHECK_EQ(weft_stack_group_free(group), 0);
+}
+
 /* --- copies ------------------------------------------------------------------------ */
 
 TEST(shared, frames_survive_any_order_of_turns)
@@ -149,6 +156,8 @@ TEST(shared, who_is_alone_on_a_stack_is_never_copied)
 		CHECK(weft__shared_resident(&a.strand) && weft__shared_resident(&b.strand));
 	}
 	CHECK(!weft__fault_fired());
+	weft__fault_fail(0);
+	end_both(&a, &b, group);
 }
 
 TEST(shared, only_live_bytes_are_copied)
@@ -172,6 +181,7 @@ TEST(shared, only_live_bytes_are_copied)
 	}
 	CHECK_EQ(runner_step(&deep), 0);
 	CHECK(deep.strand.saved == NULL && b.strand.saved != NULL);
+	end_both(&deep, &b, group);
 }
 
 /* S4, and that nothing is lost by it. */
@@ -211,6 +221,7 @@ static void save_fails(size_t depth)
 		if (!b.done)
 			CHECK_EQ(runner_step(&b), 0);
 	}
+	end_both(&a, &b, group);
 }
 
 TEST(shared, without_memory_the_occupant_stays)
@@ -350,6 +361,9 @@ TEST(shared, stacks_are_dealt_in_turn)
 		CHECK_EQ(strands[i].shared, strands[i - 3].shared);
 	CHECK_NE(strands[0].shared, strands[1].shared);
 	CHECK_NE(strands[1].shared, strands[2].shared);
+	for (int i = 0; i < 7; i++)
+		weft__shared_leave(&strands[i]);
+	CHECK_EQ(weft_stack_group_free(group), 0);
 }
 
 TEST(shared, a_group_without_memory_leaves_nothing_behind)

@@ -1,0 +1,219 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * watchdog.c - rows 61 and 62: who keeps a worker is told of, and others take over.
+ */
+#include <errno.h>
+#include <stdatomic.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/syscall.h>
+#include <time.h>
+#include <unistd.h>
+
+#include <core/runtime.h>
+#include <weft/weft.h>
+
+#include "../test.h"
+
+#define PERIOD_NS INT64_C(20000000)
+
+static _Atomic bool done;
+
+/* --- bodies that keep a worker --------------------------------------------------------- */
+
+static noinline void compute_for_long(int64_t ns)
+{
+	int64_t end_ns = weft_now() + ns;
+
+	while (weft_now() < end_ns)
+		__asm__ volatile("" ::: "memory");
+}
+
+static noinline int block_in_kernel(void)
+{
+	struct timespec ts = { 0, 300000000 };
+
+	while (syscall(SYS_nanosleep, &ts, &ts) < 0 && errno == EINTR)
+		;
+	return 1;
+}
+
+static int hog(void *arg)
+{
+	(void)arg;
+	compute_for_long(300000000);
+	return 0;
+}
+
+static int block(void *arg)
+{
+	(void)arg;
+	return block_in_kernel();
+}
+
+static int behave(void *arg)
+{
+	int64_t end_ns = weft_now() + 200000000;
+
+	(void)arg;
+	while (weft_now() < end_ns)
+		weft_task_yield();
+	return weft_sleep(200000000);
+}
+
+/* Until somebody else has run. */
+static int hog_until_done(void *arg)
+{
+	(void)arg;
+	while (!done)
+		__asm__ volatile("" ::: "memory");
+	return 0;
+}
+
+static int get_it_done(void *arg)
+{
+	(void)arg;
+	for (int i = 0; i < 10; i++)
+		CHECK_EQ(weft_sleep(1000000), 0);
+	done = true;
+	return 0;
+}
+
+/* --- runs ---------------------------------------------------------------------------------- */
+
+struct plan {
+	unsigned workers;
+	weft_fn *fn;
+	int64_t period_ns;
+};
+
+static int spawn_named(void *arg)
+{
+	const struct plan *plan = arg;
+	weft_attr attr = { .name = "suspect" };
+	weft_task *task;
+
+	CHECK_EQ(weft_spawn(&task, &attr, plan->fn, NULL), 0);
+	return weft_join(task, WEFT_FOREVER, NULL);
+}
+
+static void run_plan(void *arg)
+{
+	const struct plan *plan = arg;
+
+	CHECK_EQ(weft_watchdog(plan->period_ns), 0);
+	CHECK_EQ(weft_run(plan->workers, spawn_named, arg, NULL), 0);
+	_exit(0);
+}
+
+static void check_told(const struct plan *plan, const char *const *needles)
+{
+	struct death death = run_to_death(run_plan, (void *)plan);
+
+	CHECK_EQ(death.signal, 0);
+	CHECK_EQ(death.code, 0);
+	for (; *needles; needles++)
+		if (!strstr(death.text, *needles))
+			test_fail_strings(__FILE__, __LINE__, "the report lacks", *needles,
+					  death.text);
+}
+#define CHECK_TOLD(plan, ...) check_told((plan), (const char *const[]){ __VA_ARGS__, NULL })
+
+TEST(watchdog, row61_names_the_task_and_its_calls)
+{
+	for (unsigned workers = 1; workers <= 2; workers++) {
+		struct plan plan = { workers, hog, PERIOD_NS };
+
+		CHECK_TOLD(&plan, "weft: watchdog: worker ", "\"suspect\"",
+			   "has been kept by task ", " ms", "unit/watchdog.c:", "compute_for_long",
+			   "hog+0x", "task_main+0x");
+	}
+}
+
+TEST(watchdog, row62_says_that_the_thread_is_blocked)
+{
+	struct plan plan = { 2, block, PERIOD_NS };
+
+	CHECK_TOLD(&plan, "\"suspect\"", "its thread is blocked in a system call",
+		   "block_in_kernel+0x");
+}
+
+TEST(watchdog, silent_about_others)
+{
+	struct plan plans[] = { { 1, behave, PERIOD_NS }, { 2, behave, PERIOD_NS }, { 2, hog, 0 } };
+
+	for (size_t i = 0; i < sizeof plans / sizeof plans[0]; i++) {
+		struct death death = run_to_death(run_plan, &plans[i]);
+
+		CHECK_EQ(death.code, 0);
+		if (strstr(death.text, "watchdog"))
+			test_fail_strings(__FILE__, __LINE__, "told of", "", death.text);
+	}
+}
+
+TEST(watchdog, bad_periods)
+{
+	CHECK_EQ(weft_watchdog(-1), -EINVAL);
+	CHECK_EQ(weft_watchdog(0), 0);
+}
+
+/* --- taking over ------------------------------------------------------------------------------ */
+
+/* Every worker that was asked for is kept, main's too. */
+static int keep_all(void *arg)
+{
+	weft_attr movable = { .flags = WEFT_MIGRATE }, spread = { .flags = WEFT_SPREAD };
+
+	(void)arg;
+	CHECK_EQ(weft_spawn(NULL, &movable, get_it_done, NULL), 0);
+	for (int i = 0; i < 2; i++)
+		CHECK_EQ(weft_spawn(NULL, &spread, hog_until_done, NULL), 0);
+	return 0;
+}
+
+TEST(watchdog, row61_a_spare_takes_what_may_move)
+{
+	CHECK_EQ(weft_watchdog(PERIOD_NS), 0);
+	for (int i = 0; i < 5; i++) {
+		done = false;
+		CHECK_EQ(weft_run(2, keep_all, NULL, NULL), 0);
+	}
+}
+
+/* NEW tasks too: they were left in the ring of a worker that is stuck. */
+static int leave_in_ring(void *arg)
+{
+	(void)arg;
+	for (int i = 0; i < 4; i++)
+		CHECK_EQ(weft_go(get_it_done, NULL), 0);
+	hog_until_done(NULL);
+	return 0;
+}
+
+static int keep_both(void *arg)
+{
+	weft_attr spread = { .flags = WEFT_SPREAD };
+
+	(void)arg;
+	CHECK_EQ(weft_spawn(NULL, &spread, hog_until_done, NULL), 0);
+	CHECK_EQ(weft_spawn(NULL, &spread, leave_in_ring, NULL), 0);
+	return 0;
+}
+
+TEST(watchdog, row61_a_spare_takes_new_tasks)
+{
+	CHECK_EQ(weft_watchdog(PERIOD_NS), 0);
+	CHECK_EQ(weft_run(2, keep_both, NULL, NULL), 0);
+}
+
+/* --- while runtimes come and go ------------------------------------------------------------------ */
+
+TEST(watchdog, beside_short_runtimes)
+{
+	CHECK_EQ(weft_watchdog(1000000), 0);
+	for (int i = 0; i < 60; i++) {
+		struct plan plan = { 1 + (unsigned)i % 3, get_it_done, 0 };
+
+		CHECK_EQ(weft_run(plan.workers, spawn_named, &plan, NULL), 0);
+	}
+}
