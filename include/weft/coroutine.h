@@ -12,7 +12,8 @@
  * the same resumer. A coroutine that resumes another one stays RUNNING to
  * weft_coroutine_status(): it cannot be resumed again (-EBUSY).
  *
- * A coroutine belongs to the thread that made it. Resumed inside a task it may
+ * A coroutine belongs to the thread that made it; in a runtime of several workers,
+ * to that worker's, and a task of another one gets -EPERM. Resumed inside a task it may
  * call anything that blocks: the whole task parks, and comes back there.
  *
  * The functions that switch are expanded in place where that is possible: see
@@ -56,6 +57,7 @@ enum weft_status {
  * Return: 0, -EINVAL (fn is NULL, bad attr), -ENOMEM, -EPERM (the shared
  * group of @attr belongs to another thread), -ENOTSUP (this process runs with
  * shadow stacks).
+ * A task with WEFT_MIGRATE stays where it is from then on, as by weft_task_pin().
  * Any thread; not async-signal-safe, as nothing in this header is.
  */
 WEFT_API int weft_coroutine_new(weft_coroutine **ret_co, weft_coroutine_fn *fn, void *arg,

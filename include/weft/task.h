@@ -123,7 +123,8 @@ WEFT_API int weft_task_pin(void);
  * weft_offload - run a blocking function on a helper thread, parked meanwhile
  * @fn:  runs on a thread that is no task: nothing in it is hooked
  * @arg: passed to it. The task waits for the end of @fn whatever happens:
- *       a cancellation is reported after it. With a shared stack @arg must
+ *       a cancellation is reported after it. (Its end may be a pthread_exit(): that of
+ *       the helper, and *ret is 0.) With a shared stack @arg must
  *       not point into the caller's frames.
  * @ret: what @fn returned; may be NULL
  *

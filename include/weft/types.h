@@ -84,7 +84,9 @@ typedef struct weft_attr {
  * @stack_bytes: usable bytes of each; 0 and bounds as in weft_attr
  *
  * A suspended user of a shared stack keeps only a copy of its live bytes, so
- * no other task may hold a pointer into its frames while it is suspended. A
+ * no other task may hold a pointer into its frames while it is suspended. Debug
+ * builds of the library fill the bytes that it has left with 0xdb: what is read there
+ * shows, a pointer that comes from there crashes, and the crash is explained. A
  * group belongs to the thread that made it.
  *
  * Return: 0, -EINVAL (count is 0 or > 65536, stack_bytes out of bounds),

@@ -368,6 +368,9 @@ int weft__coroutine_new(struct coroutine **ret_co, weft_coroutine_fn *fn, void *
 	}
 	co->owner = (uintptr_t)thread | (co->rare & (RARE_SHARED | RARE_KEEP_FP) ? OWNER_RARE : 0);
 	make_ready(co, tagged_pack(co, next_tag(thread)));
+	/* It is of this thread, so its maker stays here, too. */
+	if (unlikely(thread->task && (thread->task->flags & WEFT_MIGRATE)))
+		weft_task_pin();
 	*ret_co = co;
 	return 0;
 }

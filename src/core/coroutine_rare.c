@@ -24,6 +24,7 @@
 #include <base/syscall.h>
 #include <core/cleanup.h>
 #include <core/coroutine.h>
+#include <core/exit.h>
 #include <core/task.h>
 #include <stack/overflow.h>
 
@@ -383,7 +384,7 @@ static void exit_again(void *arg, void *value)
 {
 	(void)value;
 	coroutine_arrived(NULL);
-	weft_exit((int)(intptr_t)arg);
+	weft__exit_unwound((int)(intptr_t)arg);
 }
 
 static void divert_to_exit(const struct hop_request *request)

@@ -15,6 +15,7 @@
 
 #include <base/fault.h>
 #include <base/log.h>
+#include <core/exit.h>
 #include <core/leave.h>
 #include <core/runtime.h>
 
@@ -177,7 +178,7 @@ int weft__crew_run(unsigned count, weft_fn *fn, void *arg, int *ret)
 		rc = weft__crew_hire(runtime);
 	if (rc == 0) {
 		weft__cover_open(runtime, true);
-		value = fn(arg);
+		value = weft__main_call(worker, fn, arg);
 	}
 	weft__runtime_finish(worker);
 	dismiss_all(runtime);

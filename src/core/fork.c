@@ -20,6 +20,7 @@
 #include <base/clock.h>
 #include <base/log.h>
 #include <base/syscall.h>
+#include <core/exit.h>
 #include <core/runtime.h>
 
 uint64_t weft__first_id;
@@ -83,6 +84,7 @@ static void in_child(void)
 
 	weft__registry_forked(worker);
 	weft__registry_unlock();
+	weft__exit_forked();
 	weft__cover_forked();
 	if (!worker)
 		return;

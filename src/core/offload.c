@@ -88,6 +88,21 @@ static struct job *next_job(void)
 	return job;
 }
 
+static void finish(struct job *job)
+{
+	weft__wake(job->ticket, 0);
+	free(job);
+	pthread_mutex_lock(&pool.lock);
+}
+
+/* The job's function has called pthread_exit(): its task goes on, this thread does not. */
+static void helper_ends(void *job)
+{
+	finish(job);
+	pool.threads--;
+	pthread_mutex_unlock(&pool.lock);
+}
+
 static void *helper_main(void *arg)
 {
 	struct job *job;
@@ -96,10 +111,10 @@ static void *helper_main(void *arg)
 	pthread_mutex_lock(&pool.lock);
 	while ((job = next_job()) != NULL) {
 		pthread_mutex_unlock(&pool.lock);
+		pthread_cleanup_push(helper_ends, job);
 		job->fn(job->arg);
-		weft__wake(job->ticket, 0);
-		free(job);
-		pthread_mutex_lock(&pool.lock);
+		pthread_cleanup_pop(0);
+		finish(job);
 	}
 	pool.threads--;
 	observe_thread(-1);

@@ -15,6 +15,7 @@ enum { WORKERS_MAX = OWNER_NONE };
 static _Atomic(struct worker *) workers[WORKERS_MAX];
 _Atomic unsigned weft__worker_high;
 static pthread_mutex_t workers_lock = PTHREAD_MUTEX_INITIALIZER;
+
 struct worker *weft__worker(unsigned index)
 {
 	/* acquire pairs with the release in weft__worker_register() */
@@ -97,6 +98,33 @@ void weft__registry_lock(void)
 void weft__registry_unlock(void)
 {
 	pthread_mutex_unlock(&workers_lock);
+}
+
+void weft__registry_thread_began(struct worker *worker)
+{
+	pthread_mutex_lock(&workers_lock);
+	worker->pthread = pthread_self();
+	worker->os_thread = &weft__thread;
+	pthread_mutex_unlock(&workers_lock);
+}
+
+void weft__registry_thread_ended(struct worker *worker)
+{
+	pthread_mutex_lock(&workers_lock);
+	worker->os_thread = NULL;
+	pthread_mutex_unlock(&workers_lock);
+}
+
+struct worker *weft__registry_lock_thread(pthread_t thread)
+{
+	pthread_mutex_lock(&workers_lock);
+	for (unsigned i = 1; i <= weft__worker_high; i++) {
+		struct worker *worker = weft__worker(i);
+
+		if (worker && worker->os_thread && pthread_equal(worker->pthread, thread))
+			return worker;
+	}
+	return NULL;
 }
 
 void weft__registry_forked(const struct worker *kept)

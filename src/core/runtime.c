@@ -18,6 +18,7 @@
 #include <base/rng.h>
 #include <base/syscall.h>
 #include <core/cxx.h>
+#include <core/exit.h>
 #include <core/leave.h>
 #include <core/park.h>
 #include <core/runtime.h>
@@ -49,6 +50,7 @@ void weft__runtime_leave(struct worker *worker)
 		weft__thread.worker_index = 0;
 		weft__thread.task = NULL;
 	}
+	weft__registry_thread_ended(worker);
 	observe_thread(-1);
 	weft__worker_end_wakes(worker);
 	weft__poller_fini(&worker->poller);
@@ -72,9 +74,11 @@ static void thread_end(void *arg)
 {
 	struct worker *worker = arg;
 
-	if (worker_alive(worker))
+	if (worker_alive(worker)) {
 		weft__warn("a thread ended and left %lld of its tasks unfinished",
 			   (long long)worker_alive(worker));
+		weft__leftover_list(worker);
+	}
 	weft__runtime_leave(worker);
 	weft__stack_cache_drop();
 }
@@ -216,6 +220,7 @@ coldpath int weft__runtime_enter(struct worker **ret_worker, struct runtime *run
 	}
 	if (main_runs)
 		pthread_setspecific(thread_end_key, worker);
+	weft__registry_thread_began(worker);
 	weft__thread.worker = worker;
 	weft__thread.worker_index = worker->index;
 	weft__thread.task = main_runs ? &worker->main.task : NULL;
@@ -340,7 +345,7 @@ static int run_alone(weft_fn *fn, void *arg, int *ret)
 
 	if (rc < 0)
 		return rc;
-	value = fn(arg);
+	value = weft__main_call(worker, fn, arg);
 	weft__runtime_finish(worker);
 	weft__runtime_leave(worker);
 	if (ret)

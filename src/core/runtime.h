@@ -121,6 +121,14 @@ void weft__worker_unregister(struct worker *worker);
 struct worker *weft__worker_new(void);
 void weft__worker_free(struct worker *worker);
 
+/** The calling thread is @worker's from now on, and until it ends. */
+void weft__registry_thread_began(struct worker *worker);
+void weft__registry_thread_ended(struct worker *worker);
+
+/** Takes the lock, under which no thread ends, and looks for @thread's worker. NULL: it has
+ * none. weft__registry_unlock() either way. */
+struct worker *weft__registry_lock_thread(pthread_t thread);
+
 /** Around fork(2): the table is whole in the child, and @kept (or nobody) alone in it. */
 void weft__registry_lock(void);
 void weft__registry_unlock(void);
@@ -162,6 +170,11 @@ void weft__runtime_cancel_daemons(struct worker *worker);
 
 /** Main's body has returned: waits for the others, cancels daemons, waits for them. */
 void weft__runtime_finish(struct worker *worker);
+
+/* --- leftover.c ------------------------------------------------------------------------ */
+
+/** Names some of the tasks that a worker has not finished: id, name, spawn site. */
+void weft__leftover_list(const struct worker *worker);
 
 /* --- crew.c: a runtime of several workers -------------------------------------------- */
 

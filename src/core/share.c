@@ -143,15 +143,15 @@ void weft__share_turn(struct worker *worker)
 {
 	struct task *task = NULL;
 
-	if (!worker->queue.head)
-		return; /* the rings are picked from anyway */
+	/* With nothing in the queue the rings are picked from anyway, but in one order: movable
+	 * tasks that do nothing but yield would keep new ones out for ever. */
 	if (!worker->oldest_turn--) {
 		worker->oldest_turn = OLDEST_EVERY;
 		task = take_injected(worker);
 		if (!task && (task = ring_take_oldest(&worker->fresh)))
 			adopt(worker, task);
 	}
-	if (!task)
+	if (!task && worker->queue.head)
 		task = weft__share_pick(worker);
 	if (task)
 		queue_push_front(&worker->queue, task);

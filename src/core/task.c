@@ -171,6 +171,8 @@ void weft_exit(int value)
 
 	if (!self || (self->flags & TASK_THREAD))
 		exit(value);
+	if (self->ext)
+		self->ext->exit_value = value;
 	if (unlikely(weft__thread.coroutine != NULL))
 		weft__coroutine_exit(value);
 	weft__task_exit(self, value);

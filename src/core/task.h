@@ -50,6 +50,7 @@ enum task_flags {
 	TASK_THREAD = 1u << 7,  /* runs on the stack of its OS thread: "main" */
 	TASK_PRIVATE = 1u << 8, /* its block is a private_task */
 	TASK_STAYS = 1u << 9,   /* movable, but parked inside a coroutine of its thread */
+	TASK_NO_EXIT_REQUEST = 1u << 10, /* exit.h: a request to end waits */
 
 	/* Leaving the CPU takes more than a switch: weft__leave_rare(). All in the low byte,
 	 * which is tested at each switch. */
@@ -91,6 +92,7 @@ struct task_ext {
 	struct list daemon; /* in worker.daemons, with WEFT_DAEMON */
 	struct task *task;
 	struct fp_control fp; /* with WEFT_KEEP_FP, while it does not run */
+	int exit_value;       /* once it ends by weft_exit(): exit.h, X1 */
 };
 
 struct task {
@@ -191,7 +193,7 @@ static inline struct task *task_of(const weft_task *handle)
 }
 
 /** Makes task->ext when it is not there yet. 0 or -ENOMEM. */
-int weft__task_ext(struct task *task);
+int weft__task_ext(struct task *task) WEFT_PRIVATE;
 
 /* origin and state are their owner's to write; others may look at any time, and must find
  * the old value or the new one: relaxed. */

@@ -16,6 +16,8 @@
 #ifndef WEFT_CORE_WORKER_H
 #define WEFT_CORE_WORKER_H
 
+#include <pthread.h>
+
 #include <base/rng.h>
 #include <core/ring.h>
 #include <core/task.h>
@@ -73,6 +75,9 @@ struct worker {
 	int64_t idle_ask_ns;          /* how long to be idle before weft__observe_idle is asked */
 	uint64_t turn_began;          /* switches, when the running task got its turn ... */
 	uint32_t turn_left;           /* ... and its transfers until it must give way: io/wait.h */
+	struct thread *os_thread;     /* whose worker this is, while that lives: exit.c */
+	pthread_t pthread;            /* its name */
+	struct main_call *main_call;  /* in weft_run(), while main runs: exit.c */
 	struct fp_control fp;         /* what tasks without WEFT_KEEP_FP run with */
 	_Atomic uint64_t daemons_spawned, daemons_ended;
 	uint32_t blocking;         /* weft_blocking_begin() without its end: how many */

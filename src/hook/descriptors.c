@@ -105,7 +105,7 @@ static int replace(int from, int to)
 	if (weft__poller_owns(to))
 		return -EBUSY;
 	if (weft__syscall(SYS_fcntl, from, F_GETFD) >= 0)
-		weft__fd_forget(to);
+		weft__fd_replacing(to);
 	return 0;
 }
 

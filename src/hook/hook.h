@@ -18,6 +18,7 @@
 
 #include <netdb.h>
 #include <poll.h>
+#include <pthread.h>
 #include <sys/select.h>
 #include <sys/socket.h>
 #include <sys/uio.h>
@@ -95,6 +96,15 @@ struct real {
 	struct hostent *(*gethostbyname)(const char *);
 	struct hostent *(*gethostbyname2)(const char *, int);
 	struct hostent *(*gethostbyaddr)(const void *, socklen_t, int);
+	void (*pthread_exit)(void *);
+	int (*pthread_cancel)(pthread_t);
+	void (*pthread_testcancel)(void);
+	int (*pthread_setcancelstate)(int, int *);
+	void (*__pthread_register_cancel)(__pthread_unwind_buf_t *);
+	void (*__pthread_unregister_cancel)(__pthread_unwind_buf_t *);
+	void (*__pthread_register_cancel_defer)(__pthread_unwind_buf_t *);
+	void (*__pthread_unregister_cancel_restore)(__pthread_unwind_buf_t *);
+	void (*__pthread_unwind_next)(__pthread_unwind_buf_t *);
 };
 extern struct real weft__real;
 
@@ -113,6 +123,9 @@ static always_inline struct task *hooked(enum hook_group group)
 /** errno = -rc; the result of a failed call. Not inline: the task may have
  * changed threads since the last look at errno. */
 long weft__hook_fail(long rc);
+
+/** Ends the calling task when pthread_cancel() has asked it to: thread.c. */
+void weft__hook_testcancel(void);
 
 static always_inline long hook_return(long rc)
 {

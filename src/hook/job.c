@@ -9,6 +9,8 @@
 
 noinline long weft__hook_fail(long rc)
 {
+	if (rc == -ECANCELED)
+		weft__hook_testcancel();
 	errno = (int)-rc;
 	return -1;
 }
@@ -38,6 +40,7 @@ int weft__hook_job_run(struct task *self, struct hook_job *job)
 
 	if (!ticket) {
 		job->drop(job);
+		weft__hook_testcancel();
 		return -ECANCELED;
 	}
 	atomic_store_explicit(&job->refs, 2, memory_order_relaxed);
@@ -48,7 +51,9 @@ int weft__hook_job_run(struct task *self, struct hook_job *job)
 		return rc;
 	}
 	rc = weft__park(self, WAIT_OFFLOAD, WEFT_FOREVER);
-	if (rc < 0)
+	if (rc < 0) {
 		weft__hook_job_put(job);
+		weft__hook_testcancel();
+	}
 	return rc;
 }

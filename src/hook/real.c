@@ -223,6 +223,45 @@ static struct hostent *early_gethostbyaddr(const void *addr, socklen_t len, int 
 	return weft__real.gethostbyaddr(addr, len, family);
 }
 
+/* --- ends of threads: likewise ------------------------------------------------- */
+
+static void early_pthread_exit(void *value)
+{
+	resolve_all();
+	weft__real.pthread_exit(value);
+}
+
+static int early_pthread_cancel(pthread_t thread)
+{
+	resolve_all();
+	return weft__real.pthread_cancel(thread);
+}
+
+static void early_pthread_testcancel(void)
+{
+	resolve_all();
+	weft__real.pthread_testcancel();
+}
+
+static int early_pthread_setcancelstate(int state, int *ret_old)
+{
+	resolve_all();
+	return weft__real.pthread_setcancelstate(state, ret_old);
+}
+
+#define EARLY_CLEANUP(name)                                   \
+	static void early_##name(__pthread_unwind_buf_t *buf) \
+	{                                                     \
+		resolve_all();                                \
+		weft__real.name(buf);                         \
+	}
+
+EARLY_CLEANUP(__pthread_register_cancel)
+EARLY_CLEANUP(__pthread_unregister_cancel)
+EARLY_CLEANUP(__pthread_register_cancel_defer)
+EARLY_CLEANUP(__pthread_unregister_cancel_restore)
+EARLY_CLEANUP(__pthread_unwind_next)
+
 /* --- the table --------------------------------------------------------------- */
 
 /* clang-format off */
@@ -235,7 +274,11 @@ static struct hostent *early_gethostbyaddr(const void *addr, socklen_t len, int 
 	X(close) X(dup) X(dup2) X(dup3) X(pipe) X(pipe2) X(fcntl) X(fcntl64) X(ioctl)     \
 	X(getaddrinfo) X(getnameinfo)                                                     \
 	X(gethostbyname) X(gethostbyname2) X(gethostbyaddr)                               \
-	X(gethostbyname_r) X(gethostbyname2_r) X(gethostbyaddr_r)
+	X(gethostbyname_r) X(gethostbyname2_r) X(gethostbyaddr_r)                         \
+	X(pthread_exit) X(pthread_cancel) X(pthread_testcancel) X(pthread_setcancelstate) \
+	X(__pthread_register_cancel) X(__pthread_unregister_cancel)                       \
+	X(__pthread_register_cancel_defer) X(__pthread_unregister_cancel_restore)         \
+	X(__pthread_unwind_next)
 /* clang-format on */
 
 #define EARLY_ENTRY(name) .name = early_##name,
@@ -329,10 +372,10 @@ __attribute__((constructor(101))) static void hook_load(void)
  * alone call recv() needs recv() hooked all the same. */
 extern const char weft__hook_link_sockets, weft__hook_link_plain, weft__hook_link_readiness,
 	weft__hook_link_time, weft__hook_link_descriptors, weft__hook_link_dns,
-	weft__hook_link_hostent;
+	weft__hook_link_hostent, weft__hook_link_thread;
 
 HOOK const char *const weft__hook_link[] = {
 	&weft__hook_link_sockets, &weft__hook_link_plain,       &weft__hook_link_readiness,
 	&weft__hook_link_time,    &weft__hook_link_descriptors, &weft__hook_link_dns,
-	&weft__hook_link_hostent,
+	&weft__hook_link_hostent, &weft__hook_link_thread,
 };

@@ -206,6 +206,7 @@ HOOK int clock_nanosleep(clockid_t clock, int flags, const struct timespec *requ
 {
 	struct task *self = hooked(HOOK_TIME);
 	bool absolute = flags & TIMER_ABSTIME;
+	int rc;
 
 	if (!self)
 		return weft__real.clock_nanosleep(clock, flags, request, remaining);
@@ -213,12 +214,16 @@ HOOK int clock_nanosleep(clockid_t clock, int flags, const struct timespec *requ
 	case CLOCK_REALTIME: /* setting it does not change a relative sleep */
 	case CLOCK_TAI:
 	case CLOCK_MONOTONIC:
-		return absolute ? -sleep_absolute(clock, request)
-				: -sleep_relative(request, remaining);
+		rc = absolute ? sleep_absolute(clock, request) : sleep_relative(request, remaining);
+		break;
 	case CLOCK_BOOTTIME:
-		return absolute ? -sleep_absolute(clock, request)
-				: -sleep_boottime(request, remaining);
+		rc = absolute ? sleep_absolute(clock, request) : sleep_boottime(request, remaining);
+		break;
 	default:
-		return -sleep_offloaded(self, clock, flags, request);
+		rc = sleep_offloaded(self, clock, flags, request);
+		break;
 	}
+	if (unlikely(rc == -ECANCELED))
+		weft__hook_testcancel();
+	return -rc;
 }

@@ -279,12 +279,16 @@ static int enqueue(struct fd_entry *entry, int fd, uint32_t tick, struct waiter 
 	return rc;
 }
 
-static void unqueue(struct fd_entry *entry, struct waiter *waiter)
+static bool unqueue(struct fd_entry *entry, struct waiter *waiter)
 {
+	bool linked;
+
 	spin_lock(&entry->lock);
-	if (list_linked(&waiter->link))
+	linked = list_linked(&waiter->link);
+	if (linked)
 		list_remove(&waiter->link);
 	spin_unlock(&entry->lock);
+	return linked;
 }
 
 /* No event will come: look again soon. The caller's deadline still counts. */
@@ -376,9 +380,9 @@ int weft__fd_queue(struct fd_entry *entry, int fd, unsigned bits, uint32_t tick,
 	return enqueue(entry, fd, tick, waiter);
 }
 
-void weft__fd_unqueue(struct fd_entry *entry, struct waiter *waiter)
+bool weft__fd_unqueue(struct fd_entry *entry, struct waiter *waiter)
 {
-	unqueue(entry, waiter);
+	return unqueue(entry, waiter);
 }
 
 /* --- lives ----------------------------------------------------------------- */
@@ -419,7 +423,7 @@ void weft__fd_opened(int fd, unsigned kind, int nonblocking)
 	spin_unlock(&entry->lock);
 }
 
-void weft__fd_forget(int fd)
+static void end_life(int fd, uint32_t flags)
 {
 	struct fd_entry *entry = weft__fd_look(fd);
 	struct worker *worker = weft__thread.worker;
@@ -429,10 +433,20 @@ void weft__fd_forget(int fd)
 		return;
 	spin_lock(&entry->lock);
 	poller = entry->poller;
-	begin_life(entry, 0);
+	begin_life(entry, flags);
 	spin_unlock(&entry->lock);
 	/* The kernel does it by itself unless a duplicate lives on. For another
 	 * worker's poller we leave it at that: F2 makes its events harmless. */
 	if (worker && poller == worker->poller.id)
 		weft__poller_remove(&worker->poller, fd);
+}
+
+void weft__fd_forget(int fd)
+{
+	end_life(fd, 0);
+}
+
+void weft__fd_replacing(int fd)
+{
+	end_life(fd, FD_KNOWN);
 }

@@ -173,7 +173,8 @@ void weft__fd_nudge(struct fd_entry *entry);
  * -ENOMEM (queued, but no event will come), or another error (not queued). */
 int weft__fd_queue(struct fd_entry *entry, int fd, unsigned bits, uint32_t tick,
 		   struct waiter *waiter, uint64_t ticket);
-void weft__fd_unqueue(struct fd_entry *entry, struct waiter *waiter);
+/** True: it was still queued. */
+bool weft__fd_unqueue(struct fd_entry *entry, struct waiter *waiter);
 
 /** Counts the changes by which what was learnt of O_NONBLOCK and timeouts may have
  * become wrong for other numbers (duplicates). */
@@ -195,6 +196,11 @@ unsigned weft__fd_socket_kind(int domain, int type, int protocol) WEFT_PRIVATE;
 
 /** What F3 asks for; call it before the real close, dup2 and the like. */
 void weft__fd_forget(int fd) WEFT_PRIVATE;
+
+/** The same before dup2, which is not at once over: who comes in between must not take
+ * the new description for what the old one was. All kinds can be read and written as
+ * those without a name are. weft__fd_duplicated() comes next. */
+void weft__fd_replacing(int fd) WEFT_PRIVATE;
 
 /** After dup(2) and the like made @to from @from. */
 void weft__fd_duplicated(int from, int to) WEFT_PRIVATE;

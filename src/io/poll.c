@@ -72,23 +72,30 @@ static int queue_all(const struct pollfd *fds, size_t count, const uint32_t *tic
 	return 0;
 }
 
+/* Under the entry's lock: neighbours in the queue write our links, too. False: somebody
+ * has unlinked it, or it never was. */
+static bool unqueue_one(int fd, struct waiter *waiter)
+{
+	struct fd_entry *entry = fd < 0 ? NULL : weft__fd_look(fd);
+
+	return entry && weft__fd_unqueue(entry, waiter);
+}
+
 static void unqueue_all(const struct pollfd *fds, size_t count, struct waiter *waiters)
 {
-	for (size_t i = 0; i < count; i++) {
-		if (fds[i].fd >= 0 && list_linked(&waiters[i].link))
-			weft__fd_unqueue(weft__fd_look(fds[i].fd), &waiters[i]);
-	}
+	for (size_t i = 0; i < count; i++)
+		unqueue_one(fds[i].fd, &waiters[i]);
 }
 
 /* Closed by another task: whoever closed it has unlinked our waiter. The number
  * may have an owner again, so the kernel cannot be asked. */
-static int report_closed(struct pollfd *fds, size_t count, const struct waiter *waiters)
+static int report_closed(struct pollfd *fds, size_t count, struct waiter *waiters)
 {
 	int ready = 0;
 
 	for (size_t i = 0; i < count; i++) {
 		fds[i].revents = 0;
-		if (fds[i].fd >= 0 && !list_linked(&waiters[i].link)) {
+		if (fds[i].fd >= 0 && !unqueue_one(fds[i].fd, &waiters[i])) {
 			fds[i].revents = POLLNVAL;
 			ready++;
 		}

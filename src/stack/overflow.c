@@ -134,6 +134,37 @@ static bool find_victim(const char *addr, const char *sp, struct victim *ret)
 	return sp_hit == STACK_HIT_GUARD || on.top == hit.top;
 }
 
+/* --- stale pointers ------------------------------------------------------------------ */
+
+/* Made of bytes that a strand has left (shared.h), give or take an offset into something. */
+static bool is_poison(uint64_t value)
+{
+	const uint64_t poison = UINT64_C(0x0101010101010101) * WEFT_POISON_BYTE;
+
+	return value >> 20 == poison >> 20;
+}
+
+/* The faulting address itself is not told where it is none that could be mapped (x86-64). */
+static bool is_stale_pointer(const siginfo_t *info, const void *ucontext)
+{
+	if (is_poison((uint64_t)(uintptr_t)info->si_addr))
+		return true;
+	return !info->si_addr && ucontext_any_register(ucontext, is_poison);
+}
+
+static void report_stale_pointer(void)
+{
+	struct victim victim = { .strand = running_strand() };
+	char who[WHO_BYTES] = "a thread";
+
+	if (victim.strand)
+		describe(&victim, who, sizeof(who));
+	weft__warn("%s used a pointer that it has read from frames that are not there: they are "
+		   "of another user of a shared stack, which is suspended. What others point "
+		   "to must not lie in such a frame.",
+		   who);
+}
+
 /* --- the handler --------------------------------------------------------------------- */
 
 /* As if we had not been there: the default action, on the instruction that
@@ -182,6 +213,8 @@ static void on_fault(int sig, siginfo_t *info, void *ucontext)
 	    find_victim(info->si_addr, ucontext_stack_pointer(ucontext), &victim)) {
 		said = info->si_addr;
 		report(&victim, "");
+	} else if (WEFT_POISON_VACATED && info->si_code > 0 && is_stale_pointer(info, ucontext)) {
+		report_stale_pointer();
 	}
 	chain(sig, info, ucontext, sig == SIGBUS ? &earlier_bus : &earlier_segv);
 }

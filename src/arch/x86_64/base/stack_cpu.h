@@ -5,6 +5,8 @@
 #ifndef WEFT_BASE_STACK_CPU_H
 #define WEFT_BASE_STACK_CPU_H
 
+#include <stdbool.h>
+#include <stdint.h>
 #include <ucontext.h>
 
 /* Compilers probe each page of a large frame with -fstack-clash-protection. */
@@ -16,6 +18,17 @@ static inline char *ucontext_stack_pointer(const void *ucontext)
 	const ucontext_t *uc = ucontext;
 
 	return (char *)uc->uc_mcontext.gregs[REG_RSP];
+}
+
+/** Has any general register of an interrupted context this property? */
+static inline bool ucontext_any_register(const void *ucontext, bool (*is)(uint64_t value))
+{
+	const ucontext_t *uc = ucontext;
+
+	for (int i = REG_R8; i <= REG_RSP; i++)
+		if (is((uint64_t)uc->uc_mcontext.gregs[i]))
+			return true;
+	return false;
 }
 
 #endif
