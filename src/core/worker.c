@@ -188,6 +188,16 @@ static void observe_idle(struct worker *worker, bool observed)
 		worker->idle_ask_ns = observe();
 }
 
+/* Work that the last look found elsewhere may be gone at the next one, again and again while
+ * somebody spawns and runs: that is no reason for a system call each time. */
+static int ask_poller(struct worker *worker, int64_t timeout_ns, int64_t now_ns)
+{
+	if (!timeout_ns && worker->saw_work && now_ns - worker->last_poll_ns < LOOK_EVERY_NS)
+		return 0;
+	worker->last_poll_ns = now_ns;
+	return weft__worker_poll(worker, timeout_ns);
+}
+
 /* Nothing is ready: wait for a descriptor, a timer or another thread. */
 static void wait_for_work(struct worker *worker)
 {
@@ -207,19 +217,18 @@ static void wait_for_work(struct worker *worker)
 		return;
 	if (timeout_ns != 0 && worker->runtime)
 		timeout_ns = weft__share_before_sleep(worker, timeout_ns);
-	events = weft__worker_poll(worker, timeout_ns);
+	events = ask_poller(worker, timeout_ns, now_ns);
 	atomic_store_explicit(&worker->sleeping, 0, memory_order_relaxed);
 	observe_idle(worker, observed && timeout_ns != 0);
 	worker->slices = 0;
 	worker_set_budget(worker, worker->budget_full);
 	if (timeout_ns) {
-		now_ns = weft__now();
+		now_ns = worker->last_poll_ns = weft__now();
 		worker->sleeps++;
 		worker->spurious += !events && !worker->queue.head;
 	}
 	worker->now_coarse = coarse_time(now_ns);
 	set_last_look(worker, now_ns);
-	worker->last_poll_ns = now_ns;
 	if (worker->runtime)
 		weft__share_after_sleep(worker);
 }
