@@ -169,7 +169,8 @@ WEFT_API int weft_blocking_end(void);
 
 /* --- embedding: a runtime inside a foreign event loop --------------------- */
 
-/** An fd that becomes readable when weft_runtime_step() has work to do. */
+/** An fd that becomes readable when weft_runtime_step() has work to do; -EPERM in a
+ * runtime of several workers, or an error of making this thread one. */
 WEFT_API int weft_runtime_fd(void);
 
 /**

@@ -14,6 +14,8 @@ int weft_runtime_fd(void)
 
 	if (!weft__task_self(&rc))
 		return rc;
+	if (weft__thread.worker->runtime)
+		return -EPERM;
 	return weft__thread.worker->poller.epoll_fd;
 }
 
@@ -23,7 +25,7 @@ int64_t weft_runtime_step(void)
 	struct worker *worker = weft__thread.worker;
 	int64_t next_ns, now_ns;
 
-	if (!self || !(self->flags & TASK_THREAD) || weft__thread.coroutine)
+	if (!self || !(self->flags & TASK_THREAD) || weft__thread.coroutine || worker->runtime)
 		return -EPERM;
 	weft__worker_look(worker);
 	weft__yield_now(self);

@@ -101,6 +101,16 @@ static always_inline void weft__join_cycle_check(const struct task *self, const 
 		weft__join_cycle_find(self, task);
 }
 
+/** Nobody refers to it any more: its block and its stack may serve others. */
+void weft__task_free(struct task *task);
+
+/** Drops a reference. */
+static always_inline void task_put(struct task *task)
+{
+	if (ref_put(&task->refs))
+		weft__task_free(task);
+}
+
 /** weft_cancel() by address. */
 void weft__task_cancel(struct task *task);
 
