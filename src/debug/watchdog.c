@@ -39,6 +39,7 @@ enum { LOOKS_A_PERIOD = 4, STACK_BYTES = 256 << 10 };
 #define LOOK_MIN_NS INT64_C(1000000)
 #define OFF_LOOK_NS INT64_C(100000000) /* while it is off, but the thread is there */
 
+_Atomic unsigned weft__watchdog_told;
 static _Atomic int64_t period_ns;
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER; /* of running */
 static bool running;
@@ -115,6 +116,7 @@ static void tell(const struct worker *worker, int64_t stuck_ns)
 	if (answered)
 		put_calls(&out);
 	weft__out_flush(&out);
+	atomic_fetch_add(&weft__watchdog_told, 1);
 drop:
 	weft__modules_drop(&snapshot->unwinder.modules);
 }

@@ -5,10 +5,15 @@
 #ifndef WEFT_DEBUG_WATCHDOG_H
 #define WEFT_DEBUG_WATCHDOG_H
 
+#include <stdatomic.h>
+
 #include <debug/unwind.h>
 
 /** Reads WEFT_WATCHDOG_MS; the thread is made when the first runtime begins. */
 void weft__watchdog_init(void);
+
+/** How many times it has told of a worker. */
+extern _Atomic unsigned weft__watchdog_told;
 
 /* --- stuck.c: where is another thread just now? ------------------------------------- */
 

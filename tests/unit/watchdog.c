@@ -11,37 +11,58 @@
 #include <unistd.h>
 
 #include <core/runtime.h>
+#include <debug/watchdog.h>
 #include <weft/weft.h>
 
 #include "../test.h"
 
-#define PERIOD_NS INT64_C(20000000)
+#define PERIOD_NS   INT64_C(20000000)
+#define LONG_NS     INT64_C(800000000) /* a thread that wants to run does so by then */
+#define PATIENCE_NS INT64_C(15000000000)
 
 static _Atomic bool done;
 
 /* --- bodies that keep a worker --------------------------------------------------------- */
 
-static noinline void compute_for_long(int64_t ns)
+/* Until it is told of, or for as long as nobody would wait. */
+static bool is_time(int64_t began_ns)
 {
-	int64_t end_ns = weft_now() + ns;
+	return weft__watchdog_told || weft_now() - began_ns > PATIENCE_NS;
+}
 
-	while (weft_now() < end_ns)
+static noinline void compute_for_long(void)
+{
+	int64_t began_ns = weft_now();
+
+	while (!is_time(began_ns))
 		__asm__ volatile("" ::: "memory");
 }
 
 static noinline int block_in_kernel(void)
 {
-	struct timespec ts = { 0, 300000000 };
+	struct timespec ts = { 0, 100000000 };
+	int64_t began_ns = weft_now();
 
-	while (syscall(SYS_nanosleep, &ts, &ts) < 0 && errno == EINTR)
-		;
+	while (!is_time(began_ns))
+		syscall(SYS_nanosleep, &ts, NULL);
 	return 1;
 }
 
 static int hog(void *arg)
 {
 	(void)arg;
-	compute_for_long(300000000);
+	compute_for_long();
+	return 0;
+}
+
+/* Not told of, if all goes well. */
+static int short_hog(void *arg)
+{
+	int64_t end_ns = weft_now() + 10 * PERIOD_NS;
+
+	(void)arg;
+	while (weft_now() < end_ns)
+		__asm__ volatile("" ::: "memory");
 	return 0;
 }
 
@@ -53,12 +74,12 @@ static int block(void *arg)
 
 static int behave(void *arg)
 {
-	int64_t end_ns = weft_now() + 200000000;
+	int64_t end_ns = weft_now() + LONG_NS + LONG_NS / 5;
 
 	(void)arg;
 	while (weft_now() < end_ns)
 		weft_task_yield();
-	return weft_sleep(200000000);
+	return weft_sleep(LONG_NS + LONG_NS / 5);
 }
 
 /* Until somebody else has run. */
@@ -119,7 +140,7 @@ static void check_told(const struct plan *plan, const char *const *needles)
 }
 #define CHECK_TOLD(plan, ...) check_told((plan), (const char *const[]){ __VA_ARGS__, NULL })
 
-TEST(watchdog, row61_names_the_task_and_its_calls)
+TEST_LIMIT(watchdog, row61_names_the_task_and_its_calls, 60)
 {
 	for (unsigned workers = 1; workers <= 2; workers++) {
 		struct plan plan = { workers, hog, PERIOD_NS };
@@ -140,7 +161,9 @@ TEST(watchdog, row62_says_that_the_thread_is_blocked)
 
 TEST(watchdog, silent_about_others)
 {
-	struct plan plans[] = { { 1, behave, PERIOD_NS }, { 2, behave, PERIOD_NS }, { 2, hog, 0 } };
+	struct plan plans[] = { { 1, behave, PERIOD_NS },
+				{ 2, behave, PERIOD_NS },
+				{ 2, short_hog, 0 } };
 
 	for (size_t i = 0; i < sizeof plans / sizeof plans[0]; i++) {
 		struct death death = run_to_death(run_plan, &plans[i]);
