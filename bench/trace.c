@@ -30,7 +30,7 @@ static void row(const char *name, const char *who, int64_t start, long times)
 
 static void run_clocks(void)
 {
-	volatile uint64_t sum = 0;
+	static volatile uint64_t sum;
 	int64_t start = bench_cpu();
 
 	for (long i = 0; i < count; i++)
