@@ -21,13 +21,13 @@
 
 #include <weft/task.h>
 
+#include "burn.h"
 #include "crew.h"
 
 enum {
 	YIELDERS = 1000,
 	BATCH = 1000,
-	SPAWNERS_MAX = 2,
-	LEAF_STEPS = 13000 /* of four cycles: 20 us at 2.6 GHz. Go's leaf does as many. */
+	SPAWNERS_MAX = 2
 };
 
 static struct {
@@ -139,18 +139,6 @@ static void run_spawn(const char *what, long spawners)
 
 /* --- trees ------------------------------------------------------------------------ */
 
-static volatile uint64_t computed;
-
-static void compute(void)
-{
-	uint64_t x = computed;
-
-	for (int i = 0; i < LEAF_STEPS; i++)
-		x = x * UINT64_C(6364136223846793005) + 1;
-	if (!x) /* needed, and never written to by two */
-		computed = x;
-}
-
 static int node(void *arg);
 
 /* What the children of a task of so many below it, and itself, answer. */
@@ -172,7 +160,7 @@ static int branch(long count)
 static int node(void *arg)
 {
 	if (plan.each)
-		compute();
+		burn_steps();
 	return branch((long)arg);
 }
 
