@@ -24,11 +24,7 @@
 #include "burn.h"
 #include "crew.h"
 
-enum {
-	YIELDERS = 1000,
-	BATCH = 1000,
-	SPAWNERS_MAX = 2
-};
+enum { YIELDERS = 1000, BATCH = 1000, SPAWNERS_MAX = 2 };
 
 static struct {
 	const char *workers; /* as it was asked for */

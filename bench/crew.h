@@ -21,8 +21,8 @@ static inline struct crew_clock crew_start(void)
 }
 
 /** Rows <what>_w<workers> and <what>_w<workers>_cpu, an operation. */
-static inline void crew_row(const char *what, const char *workers, struct crew_clock start, double count,
-			    const char *unit)
+static inline void crew_row(const char *what, const char *workers, struct crew_clock start,
+			    double count, const char *unit)
 {
 	double scale = *unit == 's' ? 1e-9 : 1;
 	double wall = (double)(bench_wall() - start.wall) * scale;

@@ -26,7 +26,7 @@
 #include "burn.h"
 #include "server.h"
 
-enum { WARM_UP_MS = 200, PATIENCE_MS = 20000 };
+enum { WARM_UP_MS = 100, PATIENCE_MS = 20000 };
 
 struct message {
 	int64_t tag; /* '?' and 0: a question, see serve.c */
@@ -161,7 +161,8 @@ static void ask_shares(uint16_t port, unsigned workers)
 	unsigned count = 0;
 	int fd = server_connect(port);
 
-	if (send(fd, reply, MESSAGE, 0) != MESSAGE || recv(fd, reply, MESSAGE, MSG_WAITALL) != MESSAGE)
+	if (send(fd, reply, MESSAGE, 0) != MESSAGE ||
+	    recv(fd, reply, MESSAGE, MSG_WAITALL) != MESSAGE)
 		fail("?");
 	close(fd);
 	for (; count < 8; count++, at = end) {

@@ -83,17 +83,15 @@ static void run_pairs(const char *what, long pairs, int together, unsigned flags
 
 	each = count / (2 * pairs) + 1;
 	for (long i = 0; i < 2 * pairs; i++) {
-		struct side *side = together ? &sides[i % pairs][i / pairs] :
-					       &sides[i / 2][i % 2];
+		struct side *side = together ? &sides[i % pairs][i / pairs] : &sides[i / 2][i % 2];
 
-		side->other = together ? &sides[i % pairs][1 - i / pairs] :
-					 &sides[i / 2][1 - i % 2];
+		side->other =
+			together ? &sides[i % pairs][1 - i / pairs] : &sides[i / 2][1 - i % 2];
 		side->hops = each;
 	}
 	start = crew_start();
 	for (long i = 0; i < 2 * pairs; i++) {
-		struct side *side = together ? &sides[i % pairs][i / pairs] :
-					       &sides[i / 2][i % 2];
+		struct side *side = together ? &sides[i % pairs][i / pairs] : &sides[i / 2][i % 2];
 		weft_fn *fn = side < side->other ? first_hopping : hopping;
 
 		bench_must(weft_spawn(&made[n++], &attr, fn, side), "weft_spawn");
