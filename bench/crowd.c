@@ -13,9 +13,10 @@
  *	even_<suffix>		bench-serve: messages of the busiest worker; 1: as the average
  *	even_conn_<suffix>	the same of connections
  * <rate> n: n messages a second in all, each connection in its turn, whether or not
- * the last has come back. Rows: p50_, p99_ and p999_<suffix>: the time from when a message
- * was due until it has come back. The crowd then runs at a real-time priority, if it may:
- * it is to measure the server's delays and not its own.
+ * the last has come back. Rows: p50_, p99_ and p999_<suffix>, the time from when a message
+ * was due until it has come back; echo_<suffix>, in which a hog of the server is counted,
+ * too. The crowd then runs at a real-time priority, if it may: it is to measure the
+ * server's delays and not its own.
  * <beside> "hog": another process computes for 10 ms, sleeps for 90 ms, and so on: what
  * a hog costs that the server's scheduler has nothing to do with. "none": nothing.
  */
@@ -213,7 +214,7 @@ static void hog_beside(void)
 
 static void measure_paced(int64_t ns)
 {
-	int64_t start_ns, end_ns, due_ns, heard_ns;
+	int64_t start_ns, end_ns, due_ns, heard_ns, cpu;
 	struct sched_param first;
 
 	while (messages < connections)
@@ -222,7 +223,8 @@ static void measure_paced(int64_t ns)
 	first.sched_priority++; /* than the server's, if it has one, too (CALM of run.sh) */
 	if (sched_setscheduler(0, SCHED_FIFO, &first))
 		printf("NOTE p999_%s %s no real-time priority for the crowd\n", suffix, who);
-	start_ns = due_ns = heard_ns = bench_wall();
+	cpu = server_cpu();
+	start_ns = due_ns = bench_wall();
 	record_from_ns = start_ns + (int64_t)WARM_UP_MS * 1000000;
 	end_ns = record_from_ns + ns;
 	for (long i = 0; due_ns < end_ns; i++) {
@@ -237,6 +239,8 @@ static void measure_paced(int64_t ns)
 		receive_until(bench_wall() + 100000000);
 		check_patience(heard_ns);
 	}
+	row("echo", (double)(server_cpu() - cpu) * 1e9 / (double)((end_ns - start_ns) * rate),
+	    "ns");
 	row("p50", (double)histogram_at(&latency, 0.5) / 1e3, "us");
 	row("p99", (double)histogram_at(&latency, 0.99) / 1e3, "us");
 	row("p999", (double)histogram_at(&latency, 0.999) / 1e3, "us");
