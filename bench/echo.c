@@ -11,33 +11,13 @@
  * echo, the server's CPU time (user and system, all its threads) between two
  * moments of full load, divided by the messages that came back between them.
  */
-#include <arpa/inet.h>
-#include <errno.h>
-#include <sched.h>
-#include <signal.h>
-#include <sys/epoll.h>
-#include <sys/prctl.h>
-#include <sys/resource.h>
-#include <sys/socket.h>
-#include <sys/wait.h>
+#include "server.h"
 
-#include "bench.h"
-
-enum { MESSAGE = 64, EVENTS = 512, WARM_UP_MS = 300, PATIENCE_MS = 20000 };
+enum { WARM_UP_MS = 300, PATIENCE_MS = 20000 };
 
 static int poller;
 static int *received; /* bytes of the message under way, by descriptor */
 static long messages;
-static pid_t server;
-static const char *server_name;
-
-static void fail(const char *what)
-{
-	fprintf(stderr, "bench-echo: %s: %s: %s\n", server_name, what, strerror(errno));
-	if (server > 0)
-		kill(server, SIGKILL);
-	exit(1);
-}
 
 /* The first or the last CPU of those we may use. */
 static void pin(pid_t pid, int last)
@@ -54,43 +34,9 @@ static void pin(pid_t pid, int last)
 	sched_setaffinity(pid, sizeof(one), &one);
 }
 
-/* Return: the port it says it listens on. */
-static uint16_t start_server(char **argv)
+static void first_cpu(void)
 {
-	char line[256], *colon;
-	int ends[2];
-	FILE *said;
-
-	if (pipe(ends) || (server = fork()) < 0)
-		fail("fork");
-	if (!server) {
-		prctl(PR_SET_PDEATHSIG, SIGKILL);
-		pin(0, 0);
-		dup2(ends[1], STDOUT_FILENO);
-		close(ends[0]);
-		close(ends[1]);
-		execv(argv[0], argv);
-		_exit(127);
-	}
-	close(ends[1]);
-	said = fdopen(ends[0], "r");
-	while (said && fgets(line, sizeof(line), said)) {
-		colon = strstr(line, "127.0.0.1:");
-		if (colon)
-			return (uint16_t)atoi(strchr(colon, ':') + 1);
-	}
-	errno = ESRCH;
-	fail("it names no port");
-	return 0;
-}
-
-static int64_t server_cpu(void)
-{
-	clockid_t id;
-
-	if (clock_getcpuclockid(server, &id))
-		fail("clock_getcpuclockid");
-	return bench_clock(id);
+	pin(0, 0);
 }
 
 static void send_one(int fd)
@@ -103,15 +49,12 @@ static void send_one(int fd)
 
 static void connect_one(uint16_t port)
 {
-	struct sockaddr_in address = { .sin_family = AF_INET, .sin_port = htons(port) };
 	struct epoll_event event = { .events = EPOLLIN };
-	int fd = socket(AF_INET, SOCK_STREAM, 0);
+	int fd = server_connect(port);
 
-	address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
 	event.data.fd = fd;
-	if (fd < 0 || connect(fd, (struct sockaddr *)&address, sizeof(address)) ||
-	    epoll_ctl(poller, EPOLL_CTL_ADD, fd, &event))
-		fail("connect");
+	if (epoll_ctl(poller, EPOLL_CTL_ADD, fd, &event))
+		fail("epoll_ctl");
 	send_one(fd);
 }
 
@@ -151,20 +94,6 @@ static void drive(int64_t until, long enough)
 	}
 }
 
-/* How many connections the limit on descriptors lets us have. */
-static long fit_descriptors(long connections)
-{
-	struct rlimit files;
-
-	getrlimit(RLIMIT_NOFILE, &files);
-	files.rlim_cur = files.rlim_max;
-	setrlimit(RLIMIT_NOFILE, &files);
-	if ((rlim_t)connections + 64 > files.rlim_cur)
-		connections = (long)files.rlim_cur - 64;
-	received = calloc((size_t)connections + 64, sizeof(*received));
-	return connections;
-}
-
 static void measure(const char *who, int ms, long connections)
 {
 	int64_t cpu, wall;
@@ -192,16 +121,15 @@ int main(int argc, char **argv)
 		return 2;
 	}
 	connections = fit_descriptors(wanted);
+	received = calloc((size_t)connections + 64, sizeof(*received));
 	if (connections < wanted)
 		printf("NOTE echo %s %ld connections: no more descriptors\n", argv[1], connections);
-	server_name = argv[4];
-	port = start_server(argv + 4);
+	port = server_start(argv + 4, first_cpu);
 	pin(0, 1);
 	poller = epoll_create1(EPOLL_CLOEXEC);
 	for (long i = 0; i < connections; i++)
 		connect_one(port);
 	measure(argv[1], (int)bench_arg(argc, argv, 3, 1000), connections);
-	kill(server, SIGKILL);
-	waitpid(server, NULL, 0);
+	server_end();
 	return 0;
 }

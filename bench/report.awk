@@ -3,6 +3,7 @@
 # report.awk - from samples to medians, a table, JSON, and the chart's data.
 #
 # Input: rows.txt, then the samples: <group> <round> <row> <who> <value> <unit>.
+# Rows that are made of others come last in time: medians of the ratios of each round.
 
 function sort_numbers(list, n,    i, j, held) {
 	for (i = 2; i <= n; i++) {
@@ -24,6 +25,37 @@ function digest(    key, n, i, part, list) {
 		least[key] = list[1]
 		most[key] = list[n]
 	}
+}
+
+# A row that is made of others, "a,b/c": in each round the least of a and b, over c.
+function derive(row, formula,    side, above, below, i, j, k, n, who, list, least_one, have) {
+	split(formula, side, "/")
+	n = split(side[1], above, ",")
+	for (i = 1; i <= parties; i++) {
+		who = party[i]
+		have = split(samples[side[2], who], below, " ")
+		for (k = 1; k <= have; k++) {
+			least_one = 0
+			for (j = 1; j <= n; j++) {
+				split(samples[above[j], who], list, " ")
+				if (list[k] + 0 > 0 && (!least_one || list[k] + 0 < least_one))
+					least_one = list[k] + 0
+			}
+			if (least_one && below[k] + 0 > 0)
+				samples[row, who] = samples[row, who] " " \
+					sprintf("%.4g", least_one / below[k])
+		}
+	}
+}
+
+# An entry that was only asked for, and is empty, is none.
+function derive_all(    i, key) {
+	for (i = 1; i <= rows; i++)
+		if (made_of[order[i]] != "")
+			derive(order[i], made_of[order[i]])
+	for (key in samples)
+		if (samples[key] == "")
+			delete samples[key]
 }
 
 function figure(value) {
@@ -60,12 +92,16 @@ function judge(row,    base, against) {
 		return
 	base = peer_row[row]
 	against = target_peer[row]
-	if (against == "" && has(base, "Go"))
-		ratio = sprintf("%.1f x Go", median[base, "Go"] / median[row, "weft"])
+	if (against == "" && has(base, "Go") && unit[row] != "x") {
+		share = median[base, "Go"] / median[row, "weft"]
+		ratio = sprintf("%.1f x Go", unit[row] == "k/s" ? 1 / share : share)
+	}
 	if (against == "")
 		return
 	if (against == "-") {
-		reached = median[row, "weft"] <= bound[row] ? "yes" : "no"
+		share = median[row, "weft"]
+		reached = (relation[row] == ">=" ? share >= bound[row] : share <= bound[row]) ? \
+			"yes" : "no"
 	} else if (has(base, against)) {
 		if (relation[row] == ">=")
 			share = median[base, against] / median[row, "weft"]
@@ -195,6 +231,7 @@ FILENAME ~ /rows\.txt$/ {
 	bound[row] = field[6] + 0
 	label[row] = field[7]
 	title[row] = field[8]
+	made_of[row] = field[9]
 	next
 }
 
@@ -207,6 +244,7 @@ NF >= 6 {
 }
 
 END {
+	derive_all()
 	digest()
 	write_table()
 	write_json()

@@ -12,6 +12,8 @@
 #	SCALE	divides every count (1); for a quick look
 #	CPU	the CPU that all of them are pinned to (the last one)
 #	CONNECTIONS, ECHO_MS	of the echo row (5000, 1000)
+#	CALM	1: what compares one worker with two runs at a real-time priority (chrt),
+#		for a machine whose CPUs others want, too
 set -eu
 
 here=$(cd "$(dirname "$0")" && pwd)
@@ -23,7 +25,9 @@ scale=${SCALE:-1}
 cpu=${CPU:-$(($(nproc --all) - 1))}
 samples=$dir/samples
 log=$dir/log
-all="switch yield spawn wake sleep parked echo"
+all="switch yield spawn wake sleep parked echo crew crowd hog"
+calm=
+[ -z "${CALM:-}" ] || calm="chrt -f 1"
 export GOMAXPROCS=1
 
 count() # <full count>
@@ -78,7 +82,74 @@ commands()
 		echo "epoll bench-echo epoll $1 $2 $examples/echo-epoll"
 		echo "Go bench-echo Go $1 $2 ./peer-go echo"
 		;;
+	crew) crew_commands ;;
+	crowd) crowd_commands ;;
+	hog) hog_commands ;;
 	esac
+}
+
+# One worker, two of which one is kept out, and two.
+crew_commands()
+{
+	while read -r program what workers each <&4; do
+		for w in $(echo "$workers" | tr ',' ' '); do
+			case $program in
+			peer-go) echo "Go peer-go crew_$what $w $(count "$each")" ;;
+			*) echo "weft $program $what $w $(count "$each")" ;;
+			esac
+		done
+	done 4<<-END
+		bench-crew yield 1,2 1000000
+		peer-go yield 1,2 300000
+		bench-crew spawn 1,2 1000000
+		peer-go spawn 1,2 200000
+		bench-crew spawn2 1,1of2,2 1000000
+		peer-go spawn2 1,2 200000
+		bench-crew tree 1 100000
+		bench-crew tree 1of2,2 300000
+		peer-go tree 1,2 200000
+		bench-crew leaves 1,1of2,2 5000
+		peer-go leaves 1,2 5000
+		bench-hop cross 1,2 10000
+		peer-go cross 1,2 100000
+		peer-go cross_locked 2 5000
+		bench-hop cross_busy 1,2 10000
+		peer-go cross_busy 1,2 100000
+		bench-hop deadline 1,2 500000
+		bench-hop deadline_move 1,2 500000
+		peer-go deadline 1,2 100000
+		bench-hop naps 1,2 50000
+		peer-go naps 1,2 50000
+	END
+}
+
+# Closed loop. Server and crowd share the CPUs: with two workers there are more busy
+# threads than CPUs. With work the crowd's part is small.
+crowd_commands()
+{
+	head="500 $(count 200) 0 none"
+	echo "weft bench-crowd w1 weft $head ./bench-serve 1 spread sticky"
+	echo "weft bench-crowd w2 weft $head ./bench-serve 2 spread sticky"
+	echo "weft bench-crowd w2_port weft $head ./bench-serve 2 port sticky"
+	echo "weft bench-crowd w2_plain weft $head ./bench-serve 2 plain sticky"
+	echo "weft bench-crowd work_w1 weft $head ./bench-serve 1 spread sticky 1"
+	echo "weft bench-crowd work_w2 weft $head ./bench-serve 2 spread sticky 1"
+	echo "Go bench-crowd w1 Go $head ./peer-go crew_echo 1 0"
+	echo "Go bench-crowd w2 Go $head ./peer-go crew_echo 2 0"
+	echo "Go bench-crowd work_w1 Go $head ./peer-go crew_echo 1 1"
+	echo "Go bench-crowd work_w2 Go $head ./peer-go crew_echo 2 1"
+}
+
+# Open loop; move_else: the hog is another process, which no scheduler of a server sees.
+hog_commands()
+{
+	head="1000 $(count 350) 5000"
+	echo "weft bench-crowd move weft $head none ./bench-serve 2 spread move 0"
+	echo "weft bench-crowd move_hog weft $head none ./bench-serve 2 spread move 0 hog"
+	echo "weft bench-crowd move_else weft $head hog ./bench-serve 2 spread move 0"
+	echo "weft bench-crowd sticky_hog weft $head none ./bench-serve 2 spread sticky 0 hog"
+	echo "Go bench-crowd move Go $head none ./peer-go crew_echo 2 0"
+	echo "Go bench-crowd move_hog Go $head none ./peer-go crew_echo 2 0 hog"
 }
 
 # The groups that hold the rows asked for: each once, in our order.
@@ -87,9 +158,12 @@ groups()
 	wanted=
 	for row in $(echo "${ROWS:-$all}" | tr ',' ' '); do
 		case $row in
+		p50_* | p99_* | p999_*) group=hog ;;
+		echo_w* | echo_rate_* | echo_scale | even_*) group=crowd ;;
+		*_w[12] | *_w1of2 | *_scale) group=crew ;;
 		switch | transfer) group=switch ;;
 		yield) group="yield_2 yield_1000" ;;
-		yield_2 | yield_1000 | echo) group=$row ;;
+		yield_2 | yield_1000 | echo | crew | crowd | hog) group=$row ;;
 		yield_2_sites | yield_1000_sites) group=${row%_sites} ;;
 		spawn*) group=spawn ;;
 		wake | timer) group=wake ;;
@@ -103,23 +177,27 @@ groups()
 		esac
 		wanted="$wanted $group"
 	done
-	for group in switch yield_2 yield_1000 spawn wake sleep parked echo; do
+	for group in switch yield_2 yield_1000 spawn wake sleep parked echo crew crowd hog; do
 		case "$wanted " in
 		*" $group "*) echo $group ;;
 		esac
 	done
 }
 
-# The echo program places itself and its server on CPUs of their own.
+# The echo program places itself and its server on CPUs of their own. What has several
+# workers has all CPUs.
 launch() # <program> [argument ...]
 {
 	program=$1
 	shift
-	if [ "$program" = bench-echo ]; then
-		timeout 120 "./$program" "$@"
-	else
-		timeout 120 taskset -c "$cpu" "./$program" "$@"
-	fi
+	case "$program $1" in
+	bench-echo\ *) timeout 120 "./$program" "$@" ;;
+	bench-crew\ * | bench-hop\ * | bench-crowd\ * | peer-go\ crew_*)
+		# shellcheck disable=SC2086
+		timeout 120 $calm "./$program" "$@"
+		;;
+	*) timeout 120 taskset -c "$cpu" "./$program" "$@" ;;
+	esac
 }
 
 missing=" "
@@ -131,6 +209,8 @@ present() # <who> <program> [argument ...]
 	who=$1 file=$2
 	if [ "$2" = bench-echo ] && [ -x "$2" ]; then
 		file=$6
+	elif [ "$2" = bench-crowd ] && [ -x "$2" ]; then
+		file=$9
 	fi
 	[ -x "$file" ] && return 0
 	case $missing in

@@ -40,6 +40,27 @@ check parked          reports "parked parked_tables parked_cost parked_after" \
 check parked_shared   reports "parked_shared parked_shared_after" ./bench-parked shared 2000
 check trace           reports "trace_record trace_clock trace_yield trace_wake trace_spawn trace_write" \
 	./bench-trace 1000
+for workers in 1 2; do
+	for what in yield spawn spawn2 tree leaves; do
+		check crew_${what}_$workers reports "${what}_w$workers ${what}_w${workers}_cpu" \
+			./bench-crew $what $workers 500
+	done
+	for what in cross cross_busy deadline deadline_move naps; do
+		check hop_${what}_$workers reports "${what}_w$workers ${what}_w${workers}_cpu" \
+			./bench-hop $what $workers 200
+	done
+done
+for what in spawn2 tree leaves; do
+	check crew_${what}_1of2 reports ${what}_w1of2 ./bench-crew $what 1of2 500
+done
+for how in spread plain port; do
+	check crowd_$how reports "echo_x echo_rate_x even_x even_conn_x" \
+		./bench-crowd x weft 20 50 0 none ./bench-serve 2 $how sticky 1
+done
+check crowd_paced     reports "p50_x p99_x p999_x" \
+	./bench-crowd x weft 20 50 1000 none ./bench-serve 2 spread move
+check crowd_hog       reports "p50_x p99_x p999_x" \
+	./bench-crowd x weft 20 150 1000 hog ./bench-serve 2 spread move 0 hog
 check ucontext        reports switch ./peer-ucontext 1000
 check threads         reports yield_2 ./peer-threads yield_2 1000
 check threads_spawn   reports spawn ./peer-threads spawn 100

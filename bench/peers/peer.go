@@ -6,7 +6,7 @@
 //
 // Each row does what the weft program of the same name does, and prints the
 // same lines (see bench/bench.h). The driver sets GOMAXPROCS=1 and pins it to
-// the same CPU as everyone else.
+// the same CPU as everyone else; but for the rows of crew.go.
 package main
 
 import (
@@ -212,6 +212,13 @@ func main() {
 			}
 		}
 		return otherwise
+	}
+	if what := strings.TrimPrefix(os.Args[1], "crew_"); what != os.Args[1] && len(os.Args) > 3 {
+		procs, _ := strconv.Atoi(os.Args[2])
+		amount, _ := strconv.Atoi(os.Args[3])
+		if crewRow(what, procs, amount) {
+			return
+		}
 	}
 	switch os.Args[1] {
 	case "yield_2":
