@@ -30,6 +30,7 @@
 enum {
 	OLDEST_EVERY = 15,     /* turns of the rings; with slices of 4 picks about each 61st pick */
 	BATCH = RING_SIZE / 2, /* tasks that change hands at a time, at most */
+	OLDEST_NS = 200000,    /* and not more often: each time it is one more subtree begun */
 	LOOKOUT_NS = 250000,   /* how often the lookout looks */
 	STALE_NS = 250000,     /* who has not looked for so long is served by it */
 	SPIN_MIN_NS = 2000,    /* how long a worker looks for work before it sleeps: */
@@ -110,7 +111,7 @@ static void keep(struct worker *worker, struct task **tasks, unsigned count)
 		notify(worker->runtime);
 }
 
-static struct task *take_injected(struct worker *worker)
+static struct task *take_injected(struct worker *worker, unsigned max)
 {
 	struct runtime *runtime = worker->runtime;
 	unsigned count = injector_count(&runtime->injector);
@@ -121,7 +122,7 @@ static struct task *take_injected(struct worker *worker)
 		return NULL;
 	/* A fair part, and no more than fits a ring by half. */
 	count = count / (atomic_load_explicit(&runtime->places, memory_order_relaxed)) + 1;
-	task = weft__injector_take(&runtime->injector, count < BATCH ? count : BATCH);
+	task = weft__injector_take(&runtime->injector, count < max ? count : max);
 	for (; task; task = task->next)
 		tasks[n++] = task;
 	if (!n)
@@ -139,15 +140,30 @@ struct task *weft__share_pick(struct worker *worker)
 	return task ? adopt(worker, task) : NULL;
 }
 
+/* The time is that of our last look, some 50 us old at most while tasks are quick. */
+static inline bool is_oldest_turn(struct worker *worker)
+{
+	int64_t now_ns = atomic_load_explicit(&worker->last_look_ns, memory_order_relaxed);
+
+	if (worker->oldest_turn) {
+		worker->oldest_turn--;
+		return false;
+	}
+	if (now_ns - worker->oldest_ns < OLDEST_NS)
+		return false;
+	worker->oldest_turn = OLDEST_EVERY;
+	worker->oldest_ns = now_ns;
+	return true;
+}
+
 void weft__share_turn(struct worker *worker)
 {
 	struct task *task = NULL;
 
 	/* With nothing in the queue the rings are picked from anyway, but in one order: movable
 	 * tasks that do nothing but yield would keep new ones out for ever. */
-	if (!worker->oldest_turn--) {
-		worker->oldest_turn = OLDEST_EVERY;
-		task = take_injected(worker);
+	if (is_oldest_turn(worker)) {
+		task = take_injected(worker, 1);
 		if (!task && (task = ring_take_oldest(&worker->fresh)))
 			adopt(worker, task);
 	}
@@ -203,7 +219,7 @@ static struct task *look(struct worker *worker)
 	task = weft__share_pick(worker);
 	if (task || worker_is_off_duty(worker))
 		return task;
-	task = take_injected(worker);
+	task = take_injected(worker, BATCH < 4 ? 1 : BATCH / 4);
 	return task ? task : steal(worker);
 }
 

@@ -60,6 +60,7 @@ struct worker {
 	uint16_t spawn_flags;  /* every task of this worker gets them */
 	uint8_t default_class; /* stack class of a spawn without attributes */
 	uint8_t place;         /* in runtime->workers */
+	int64_t oldest_ns;     /* when that was last done */
 	uint8_t oldest_turn;   /* counts down to a look at what has waited longest */
 	bool lookout;          /* sleeps on behalf of the busy ones: share.c */
 	bool announced;        /* in runtime->idle, as a sleeper */
