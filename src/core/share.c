@@ -160,6 +160,9 @@ void weft__share_turn(struct worker *worker)
 {
 	struct task *task = NULL;
 
+	/* A load, while nobody has written: a task that is woken by another worker does not wait
+	 * for the next look, which may be 50 us away. */
+	weft__inbox_drain(worker);
 	/* With nothing in the queue the rings are picked from anyway, but in one order: movable
 	 * tasks that do nothing but yield would keep new ones out for ever. */
 	if (is_oldest_turn(worker)) {
