@@ -247,35 +247,9 @@ static struct task *spin(struct worker *worker)
 	return NULL;
 }
 
-struct task *weft__share_hunt(struct worker *worker)
-{
-	struct runtime *runtime = worker->runtime;
-	bool counted = worker->spinning ||
-		       (!worker_is_off_duty(worker) && idle_begin_spin(&runtime->idle));
-	struct task *task = look(worker);
-
-	if (!task && counted)
-		task = spin(worker);
-	worker->spinning = worker->saw_work = false;
-	/* N2 of idle.h. Off duty, we have not looked everywhere: somebody else must. */
-	if (counted && idle_end_spin(&runtime->idle, task || worker_is_off_duty(worker)))
-		notify(runtime);
-	return task;
-}
-
-void weft__share_pass_on(struct worker *worker)
-{
-	struct idle *idle = &worker->runtime->idle;
-	bool duty = worker->spinning ? idle_end_spin(idle, true) : worker->saw_work;
-
-	worker->spinning = worker->saw_work = false;
-	if (duty)
-		notify(worker->runtime);
-}
-
-/* --- sleeping ------------------------------------------------------------------------- */
-
-/* N1 of idle.h: the second look. */
+/* N1 of idle.h: the second look. And the look of a spinner that stops: who published before
+ * that has relied on it, who publishes later finds nobody counted. So there is no need to
+ * wake anybody for work that is not there. */
 static bool work_anywhere(struct runtime *runtime)
 {
 	unsigned places = atomic_load_explicit(&runtime->places, memory_order_acquire);
@@ -288,6 +262,35 @@ static bool work_anywhere(struct runtime *runtime)
 			return true;
 	return false;
 }
+
+struct task *weft__share_hunt(struct worker *worker)
+{
+	struct runtime *runtime = worker->runtime;
+	bool counted = worker->spinning ||
+		       (!worker_is_off_duty(worker) && idle_begin_spin(&runtime->idle));
+	struct task *task = look(worker);
+
+	if (!task && counted)
+		task = spin(worker);
+	worker->spinning = worker->saw_work = false;
+	/* N2 of idle.h. Off duty, we have not looked everywhere: somebody else must. */
+	if (counted && idle_end_spin(&runtime->idle, task || worker_is_off_duty(worker)) &&
+	    work_anywhere(runtime))
+		notify(runtime);
+	return task;
+}
+
+void weft__share_pass_on(struct worker *worker)
+{
+	struct idle *idle = &worker->runtime->idle;
+	bool duty = worker->spinning ? idle_end_spin(idle, true) : worker->saw_work;
+
+	worker->spinning = worker->saw_work = false;
+	if (duty && work_anywhere(worker->runtime))
+		notify(worker->runtime);
+}
+
+/* --- sleeping ------------------------------------------------------------------------- */
 
 /* Spares off duty are not counted: they are not announced when they sleep. */
 static bool all_asleep(struct runtime *runtime)
