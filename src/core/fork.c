@@ -27,7 +27,8 @@ uint64_t weft__first_id;
 
 static void reset_queues(struct worker *worker)
 {
-	worker->queue.head = NULL;
+	worker->queue.head = worker->later.head = NULL;
+	worker->spawn_flags &= (uint16_t)~TASK_CREW;
 	worker->pending = NULL;
 	atomic_store_explicit(&worker->inbox, NULL, memory_order_relaxed);
 	atomic_store_explicit(&worker->fresh.word, 0, memory_order_relaxed);

@@ -134,9 +134,10 @@ static noinline void yield_rare(struct task *self)
 {
 	struct worker *worker = weft__thread.worker;
 
-	/* A movable one is queued when its registers are saved. */
+	/* A movable one is queued when its registers are saved. In a crew there are new tasks
+	 * in the rings, which come before who yields. */
 	if (!(self->flags & WEFT_MIGRATE))
-		queue_push(&worker->queue, self);
+		queue_push(self->flags & TASK_CREW ? &worker->later : &worker->queue, self);
 	worker_leave(worker, self, false);
 }
 
@@ -145,7 +146,7 @@ static always_inline void yield_now(struct task *self)
 	struct worker *worker = weft__thread.worker;
 
 	task_set_state(self, TASK_READY);
-	if (unlikely(self->flags & TASK_LEAVES_RARE)) {
+	if (unlikely(self->flags & TASK_YIELDS_RARE)) {
 		yield_rare(self);
 		return;
 	}

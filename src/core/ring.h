@@ -47,7 +47,7 @@ struct task;
 
 /* A chaos build and the model have 2 or 4. */
 #ifndef RING_SIZE
-#define RING_SIZE 256
+#define RING_SIZE 1024
 #endif
 _Static_assert(RING_SIZE >= 2 && RING_SIZE <= 32768 && (RING_SIZE & (RING_SIZE - 1)) == 0,
 	       "a power of two, and a difference of positions must tell full from empty");
@@ -175,11 +175,11 @@ static inline unsigned ring_steal_half(struct ring *victim, struct task **out, u
 	}
 }
 
-/** The owner of a full ring makes room: half of it at once, for the injector. @out has
- * room for RING_SIZE / 2 tasks. Return: how many; 0: thieves have made room already. */
-static inline unsigned ring_overflow(struct ring *ring, struct task **out)
+/** The owner of a full ring makes room: the oldest half at once, or @max tasks, for the
+ * injector. Return: how many; 0: thieves have made room already. */
+static inline unsigned ring_overflow(struct ring *ring, struct task **out, unsigned max)
 {
-	return ring_steal_half(ring, out, RING_SIZE / 2);
+	return ring_steal_half(ring, out, max);
 }
 
 #endif

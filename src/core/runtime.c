@@ -123,6 +123,8 @@ static void init_clockwork(struct worker *worker, struct runtime *runtime)
 	weft__rng_init(&worker->rng, worker->index);
 	if (weft__cxx_present())
 		worker->spawn_flags |= TASK_CXX;
+	if (runtime)
+		worker->spawn_flags |= TASK_CREW;
 }
 
 #if WEFT_ASAN

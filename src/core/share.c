@@ -28,14 +28,14 @@
 #include <core/wake.h>
 
 enum {
-	OLDEST_EVERY = 15,     /* turns of the rings; with slices of 4 picks about each 61st pick */
-	BATCH = RING_SIZE / 2, /* tasks that change hands at a time, at most */
-	OLDEST_NS = 200000,    /* and not more often: each time it is one more subtree begun */
-	LOOKOUT_NS = 250000,   /* how often the lookout looks */
-	STALE_NS = 250000,     /* who has not looked for so long is served by it */
-	SPIN_MIN_NS = 2000,    /* how long a worker looks for work before it sleeps: */
-	SPIN_MAX_NS = 50000,   /* it adapts to whether that was of use */
-	SPIN_STEPS = 16        /* pauses between two looks at the others */
+	OLDEST_EVERY = 15, /* turns of the rings; with slices of 4 picks about each 61st pick */
+	BATCH = RING_SIZE / 2 < 128 ? RING_SIZE / 2 : 128, /* tasks that change hands at a time */
+	OLDEST_NS = 200000,  /* and not more often: each time it is one more subtree begun */
+	LOOKOUT_NS = 250000, /* how often the lookout looks */
+	STALE_NS = 250000,   /* who has not looked for so long is served by it */
+	SPIN_MIN_NS = 2000,  /* how long a worker looks for work before it sleeps: */
+	SPIN_MAX_NS = 50000, /* it adapts to whether that was of use */
+	SPIN_STEPS = 16      /* pauses between two looks at the others */
 };
 
 /* --- publishing ------------------------------------------------------------------ */
@@ -62,7 +62,7 @@ static void put(struct worker *worker, struct ring *ring, struct task *task)
 	struct task *half[BATCH];
 
 	while (unlikely(!ring_push(ring, task))) {
-		unsigned count = ring_overflow(ring, half);
+		unsigned count = ring_overflow(ring, half, BATCH);
 
 		if (count)
 			inject(worker->runtime, half, count);
@@ -137,7 +137,11 @@ struct task *weft__share_pick(struct worker *worker)
 
 	if (!task)
 		task = ring_take_newest(&worker->fresh);
-	return task ? adopt(worker, task) : NULL;
+	if (task)
+		return adopt(worker, task);
+	/* Nobody is left who has not had his turn. */
+	queue_append(&worker->queue, &worker->later);
+	return queue_pop(&worker->queue);
 }
 
 /* The time is that of our last look, some 50 us old at most while tasks are quick. */
@@ -166,6 +170,7 @@ void weft__share_turn(struct worker *worker)
 	/* With nothing in the queue the rings are picked from anyway, but in one order: movable
 	 * tasks that do nothing but yield would keep new ones out for ever. */
 	if (is_oldest_turn(worker)) {
+		queue_append(&worker->queue, &worker->later);
 		task = take_injected(worker, 1);
 		if (!task && (task = ring_take_oldest(&worker->fresh)))
 			adopt(worker, task);

@@ -45,6 +45,7 @@
 enum task_flags {
 	/* The low bits are enum weft_flags: what an attribute may ask for. */
 	TASK_FLAGS_PUBLIC = WEFT_MIGRATE | WEFT_KEEP_FP | WEFT_NO_HOOKS | WEFT_DAEMON | WEFT_SPREAD,
+	TASK_CREW = 1u << 4,    /* of a runtime of several workers; WEFT_SPREAD is not kept */
 	TASK_CANARY = 1u << 5,  /* its slot has a canary instead of a guard */
 	TASK_CXX = 1u << 6,     /* the process has a C++ runtime: its globals are per task */
 	TASK_THREAD = 1u << 7,  /* runs on the stack of its OS thread: "main" */
@@ -54,7 +55,8 @@ enum task_flags {
 
 	/* Leaving the CPU takes more than a switch: weft__leave_rare(). All in the low byte,
 	 * which is tested at each switch. */
-	TASK_LEAVES_RARE = WEFT_KEEP_FP | WEFT_MIGRATE | TASK_CANARY | TASK_CXX
+	TASK_LEAVES_RARE = WEFT_KEEP_FP | WEFT_MIGRATE | TASK_CANARY | TASK_CXX,
+	TASK_YIELDS_RARE = TASK_LEAVES_RARE | TASK_CREW
 };
 
 /** In the place of an owner's index: a movable task has none. */

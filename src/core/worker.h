@@ -103,8 +103,9 @@ struct worker {
 	struct wheel wheel;
 
 	/* --- M:N --- */
-	struct ring fresh; /* NEW tasks: the newest first here, the oldest elsewhere */
-	struct ring ready; /* movable tasks that have run before: the oldest first */
+	struct task_queue later; /* have yielded: run when queue and rings have been empty once */
+	struct ring fresh;       /* NEW tasks: the newest first here, the oldest elsewhere */
+	struct ring ready;       /* movable tasks that have run before: the oldest first */
 	_Alignas(64) struct movers movers;
 #if WEFT_ASAN
 	struct strand *asan_leaver; /* who is leaving: the next to arrive fills in its stack */
@@ -160,6 +161,19 @@ static inline struct task *queue_pop(struct task_queue *queue)
 	if (task)
 		queue->head = task->next;
 	return task;
+}
+
+/** Appends all of @from, which is empty then. */
+static inline void queue_append(struct task_queue *queue, struct task_queue *from)
+{
+	if (!from->head)
+		return;
+	if (queue->head)
+		queue->tail->next = from->head;
+	else
+		queue->head = from->head;
+	queue->tail = from->tail;
+	from->head = NULL;
 }
 
 /** What a ready descriptor does; set by the io layer before it registers one. */

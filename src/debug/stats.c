@@ -14,10 +14,9 @@
  * loop for us. Control blocks are never unmapped. */
 enum { QUEUE_MAX = 10000000 };
 
-no_tsan static uint64_t queue_length(const struct worker *worker)
+no_tsan static uint64_t queue_length(const struct task_queue *queue)
 {
-	const struct task *const volatile *at =
-		(const struct task *const volatile *)&worker->queue.head;
+	const struct task *const volatile *at = (const struct task *const volatile *)&queue->head;
 	const struct task *task = *at;
 	uint64_t length = 0;
 
@@ -49,7 +48,8 @@ no_tsan static void add(weft_stats_data *sum, const struct worker *worker)
 					    memory_order_relaxed);
 	sum->stacks_used += used;
 	sum->stacks_cached += cached;
-	sum->queued += queue_length(worker) + ring_count(&((struct worker *)worker)->fresh) +
+	sum->queued += queue_length(&worker->queue) + queue_length(&worker->later) +
+		       ring_count(&((struct worker *)worker)->fresh) +
 		       ring_count(&((struct worker *)worker)->ready);
 	sum->sleeps += *(const volatile uint64_t *)&worker->sleeps;
 	sum->spurious += *(const volatile uint64_t *)&worker->spurious;

@@ -49,7 +49,7 @@ static void push(unsigned number)
 
 	model_writes(&tasks[number]);
 	while (!ring_push(&shared.ring, &tasks[number])) {
-		unsigned count = ring_overflow(&shared.ring, out);
+		unsigned count = ring_overflow(&shared.ring, out, RING_SIZE / 2);
 
 		for (unsigned i = 0; i < count; i++)
 			take(out[i]);

@@ -96,7 +96,7 @@ static void own(struct rng *rng, struct task *task)
 
 	task->result = (int)(task - tasks) + 1;
 	while (!ring_push(&ring, task)) {
-		unsigned count = ring_overflow(&ring, out);
+		unsigned count = ring_overflow(&ring, out, RING_SIZE / 2);
 
 		for (unsigned i = 0; i < count; i++)
 			see(out[i]);

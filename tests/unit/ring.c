@@ -104,7 +104,7 @@ TEST(ring, overflow_makes_room_for_half)
 	struct task *out[RING_SIZE / 2];
 
 	push(0, RING_SIZE);
-	CHECK_EQ(ring_overflow(&ring, out), RING_SIZE / 2);
+	CHECK_EQ(ring_overflow(&ring, out, RING_SIZE / 2), RING_SIZE / 2);
 	for (unsigned i = 0; i < RING_SIZE / 2; i++)
 		CHECK_EQ(out[i], &tasks[i]);
 	CHECK_EQ(ring_count(&ring), RING_SIZE / 2);
