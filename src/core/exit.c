@@ -132,7 +132,7 @@ static bool cancel_at(struct task *task, uint32_t word)
  * the next moment. TSan need not know. */
 static no_tsan struct task *runs_there(const struct worker *worker)
 {
-	return __atomic_load_n(&worker->os_thread->task, __ATOMIC_RELAXED);
+	return *(struct task *const volatile *)&worker->os_thread->task;
 }
 
 static struct task *whom_to_ask(struct worker *worker)
