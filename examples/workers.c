@@ -36,7 +36,8 @@ static int count(void *arg)
 static int count_all(void *arg)
 {
 	char **argv = arg;
-	int end = argv[1] ? atoi(argv[1]) : 2000000, parts = argv[1] && argv[2] ? atoi(argv[2]) : 64;
+	int end = argv[1] ? atoi(argv[1]) : 2000000,
+	    parts = argv[1] && argv[2] ? atoi(argv[2]) : 64;
 	struct part *part = calloc((size_t)parts, sizeof(*part));
 	weft_task **task = calloc((size_t)parts, sizeof(*task));
 	weft_stats_data stats;

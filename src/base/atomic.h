@@ -108,6 +108,10 @@ static always_inline bool ref_put(_Atomic uint32_t *refs)
 		atomic_store_explicit(refs, left, memory_order_relaxed);
 		return left == 0;
 	}
+	/* Ours is the only one that is left, and only who has one can make another: no need for
+	 * a locked instruction. acquire pairs with the release by which the last but one went. */
+	if (atomic_load_explicit(refs, memory_order_acquire) == 1)
+		return true;
 	return atomic_fetch_sub_explicit(refs, 1, memory_order_acq_rel) == 1;
 }
 
