@@ -259,7 +259,7 @@ describe_machine()
 	if [ -x peer-go ]; then
 		go=$(go version | sed -n "s/.* go\([0-9.]*\) .*/Go \1, /p")
 	fi
-	echo "${model:-$(uname -m)}, $(nproc --all) CPUs, Linux $(uname -r), $go$(date +%Y-%m-%d)"
+	echo "${model:-$(uname -m)}, $(nproc --all) CPUs, Linux $(uname -r | cut -d. -f1,2), $go$(date +%Y-%m-%d)"
 }
 
 report()
