@@ -110,6 +110,9 @@ WEFT_API const char *weft_task_name(weft_task *task);
 /**
  * weft_task_yield - let every other runnable task run first
  *
+ * With several workers: the others of this worker, and of the new and movable tasks those that
+ * it has, but not more than some sixty before it is the caller's turn again.
+ *
  * Return: 0, or -ECANCELED (it has yielded all the same). Cancellation point.
  */
 WEFT_API int weft_task_yield(void);
