@@ -53,16 +53,14 @@ void weft__cover_end(struct worker *worker, enum cover_reason reason)
 /* Whoever holds it finds a registered worker's runtime alive, if it is open. */
 static pthread_mutex_t outside = PTHREAD_MUTEX_INITIALIZER;
 
-bool weft__cover_stuck(const struct worker *of, bool stuck)
+bool weft__cover_stuck(unsigned index, const struct worker *of, bool stuck)
 {
-	struct worker *worker = NULL;
+	struct worker *worker;
 	bool covered = false;
 
 	pthread_mutex_lock(&outside);
-	for (unsigned i = 1; i <= weft__worker_high && !worker; i++)
-		if (weft__worker(i) == of)
-			worker = weft__worker(i);
-	if (worker && worker->runtime && worker->runtime->open) {
+	worker = weft__worker(index);
+	if (worker && worker == of && worker->runtime && worker->runtime->open) {
 		if (stuck)
 			weft__cover_begin(worker, COVER_STUCK);
 		else

@@ -70,7 +70,7 @@ static void set_ticket(struct worker *worker, uint64_t ticket)
 }
 
 /* A cancel of main does not end the wait. */
-void weft__runtime_drain(struct worker *worker)
+static void drain(struct worker *worker)
 {
 	struct task *main = &worker->main.task;
 
@@ -84,7 +84,7 @@ void weft__runtime_drain(struct worker *worker)
 	set_ticket(worker, 0);
 }
 
-void weft__runtime_cancel_daemons(struct worker *worker)
+static void cancel_daemons(struct worker *worker)
 {
 	struct daemons *daemons = worker->daemons;
 
@@ -93,4 +93,11 @@ void weft__runtime_cancel_daemons(struct worker *worker)
 	for (struct list *node = daemons->list.next; node != &daemons->list; node = node->next)
 		weft__task_cancel(container_of(node, struct task_ext, daemon)->task);
 	spin_unlock(&daemons->lock);
+}
+
+void weft__runtime_end_all(struct worker *worker)
+{
+	drain(worker);
+	cancel_daemons(worker);
+	drain(worker);
 }

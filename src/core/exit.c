@@ -62,11 +62,7 @@ weft_cleanup **weft__cleanup_list(void)
 
 void weft__exit_await_others(void)
 {
-	struct worker *worker = weft__thread.worker;
-
-	weft__runtime_drain(worker);
-	weft__runtime_cancel_daemons(worker);
-	weft__runtime_drain(worker);
+	weft__runtime_end_all(weft__thread.worker);
 }
 
 /* --- requests -------------------------------------------------------------------------- */
@@ -112,22 +108,6 @@ static void drop_old(void)
 	}
 }
 
-/* Cancels the task whose wait word was @word a moment ago, and no other: one that has
- * its block by now has another word. False: look again. */
-static bool cancel_at(struct task *task, uint32_t word)
-{
-	bool ends_wait = (word & WAIT_WAITING) && !(word & WAIT_SHIELD);
-	uint32_t next = word | WAIT_CANCELED;
-
-	if (ends_wait)
-		next &= ~(uint32_t)WAIT_WAITING;
-	if (!cas32(&task->wait, word, next))
-		return false;
-	if (ends_wait)
-		weft__wake_claimed(task, -ECANCELED);
-	return true;
-}
-
 /* Who runs there just now: a glance at another thread's variable, which says nothing about
  * the next moment. TSan need not know. */
 static no_tsan struct task *runs_there(const struct worker *worker)
@@ -155,7 +135,7 @@ static no_tsan int ask(struct worker *worker, struct request *request)
 		*request = (struct request){ .task = task, .id = task->id };
 		if (task != whom_to_ask(worker) || !request->id)
 			continue;
-		if ((task->flags & TASK_NO_EXIT_REQUEST) || cancel_at(task, word))
+		if ((task->flags & TASK_NO_EXIT_REQUEST) || weft__task_cancel_seen(task, word))
 			break;
 	}
 	list_push_back(&requests, &request->link);

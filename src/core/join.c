@@ -116,6 +116,20 @@ void weft__task_cancel(struct task *task)
 		weft__wake_claimed(task, -ECANCELED);
 }
 
+bool weft__task_cancel_seen(struct task *task, uint32_t word)
+{
+	bool ends_wait = (word & WAIT_WAITING) && !(word & WAIT_SHIELD);
+	uint32_t next = word | WAIT_CANCELED;
+
+	if (ends_wait)
+		next &= ~(uint32_t)WAIT_WAITING;
+	if (!cas32(&task->wait, word, next))
+		return false;
+	if (ends_wait)
+		weft__wake_claimed(task, -ECANCELED);
+	return true;
+}
+
 weft_task *weft_self(void)
 {
 	struct task *self = weft__thread.task;

@@ -10,11 +10,11 @@
  */
 #include <errno.h>
 #include <pthread.h>
-#include <signal.h>
 #include <stdlib.h>
 #include <time.h>
 
 #include <base/fault.h>
+#include <base/helper.h>
 #include <base/observe.h>
 #include <core/park.h>
 
@@ -122,27 +122,14 @@ static void *helper_main(void *arg)
 	return NULL;
 }
 
-/* The lock is held. Signals are blocked around, so that the helper inherits that. */
+/* The lock is held. */
 static int helper_start(void)
 {
-	pthread_attr_t attr;
-	pthread_t thread;
-	sigset_t all, old;
-	int rc;
+	int rc = weft__helper_start(helper_main, STACK_BYTES);
 
-	pthread_attr_init(&attr);
-	pthread_attr_setdetachstate(&attr, PTHREAD_CREATE_DETACHED);
-	pthread_attr_setstacksize(&attr, STACK_BYTES);
-	sigfillset(&all);
-	pthread_sigmask(SIG_SETMASK, &all, &old);
-	rc = pthread_create(&thread, &attr, helper_main, NULL);
-	pthread_sigmask(SIG_SETMASK, &old, NULL);
-	pthread_attr_destroy(&attr);
-	if (rc == 0) {
+	if (rc == 0)
 		pool.threads++;
-		observe_thread(1);
-	}
-	return -rc;
+	return rc;
 }
 
 int weft__offload_submit(void (*fn)(void *arg), void *arg, uint64_t ticket)

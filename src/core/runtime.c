@@ -265,9 +265,7 @@ static int run_alone(weft_fn *fn, void *arg, int *ret)
 
 void weft__runtime_finish(struct worker *worker)
 {
-	weft__runtime_drain(worker);
-	weft__runtime_cancel_daemons(worker);
-	weft__runtime_drain(worker);
+	weft__runtime_end_all(worker);
 	pthread_setspecific(thread_end_key, NULL);
 }
 

@@ -114,6 +114,10 @@ static always_inline void task_put(struct task *task)
 /** weft_cancel() by address. */
 void weft__task_cancel(struct task *task);
 
+/** Cancels the task whose wait word was @word a moment ago, and no other: one that has its
+ * block by now has another word. For those who hold no handle. False: look again. */
+bool weft__task_cancel_seen(struct task *task, uint32_t word);
+
 /* --- registry.c: all workers of the process ------------------------------------ */
 
 /** The worker of an index (task_worker()), also after its thread has ended and left
@@ -173,10 +177,9 @@ int weft__runtime_enter(struct worker **ret_worker, struct runtime *runtime, uin
 			bool main_runs);
 void weft__runtime_leave(struct worker *worker);
 
-/** Parks main until all tasks have ended; those with WEFT_DAEMON count only once they
- * have been cancelled. */
-void weft__runtime_drain(struct worker *worker);
-void weft__runtime_cancel_daemons(struct worker *worker);
+/** Parks main until all other tasks have ended; those with WEFT_DAEMON are cancelled when
+ * the rest has. */
+void weft__runtime_end_all(struct worker *worker);
 
 /** Main's body has returned: waits for the others, cancels daemons, waits for them. */
 void weft__runtime_finish(struct worker *worker);
@@ -206,9 +209,10 @@ enum cover_reason { COVER_BLOCKED = 1, COVER_STUCK = 2 };
 void weft__cover_begin(struct worker *worker, enum cover_reason reason);
 void weft__cover_end(struct worker *worker, enum cover_reason reason);
 
-/** The same for COVER_STUCK by a thread that is none of the runtime's: it may be ending.
+/** The same for COVER_STUCK by a thread that is none of the runtime's, which may be ending;
+ * @worker was that of @index a moment ago.
  * Return: whether the worker is covered for this reason now. */
-bool weft__cover_stuck(const struct worker *worker, bool stuck);
+bool weft__cover_stuck(unsigned index, const struct worker *worker, bool stuck);
 
 /** From here on others may cover workers of @runtime, or (false) may not any more. Whoever
  * has found it by one of its workers is done with it when this returns. */

@@ -11,15 +11,14 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <pthread.h>
-#include <signal.h>
 #include <stdlib.h>
 #include <time.h>
 #include <unistd.h>
 
 #include <base/clock.h>
 #include <base/fault.h>
+#include <base/helper.h>
 #include <base/log.h>
-#include <base/observe.h>
 #include <base/syscall.h>
 #include <core/runtime.h>
 #include <core/task_each.h>
@@ -44,7 +43,7 @@ static _Atomic int64_t period_ns;
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER; /* of running */
 static bool running;
 
-/* What is known of a worker since the last look. The thread's own. */
+/* What is known of the worker of an index since the last look. The thread's own. */
 struct ward {
 	const struct worker *worker;
 	uint64_t switches;
@@ -137,7 +136,7 @@ static bool matters(const struct worker *worker)
 static void come_free(struct ward *ward)
 {
 	if (ward->covered)
-		weft__cover_stuck(ward->worker, false);
+		weft__cover_stuck((unsigned)(ward - wards), ward->worker, false);
 	ward->covered = ward->told = false;
 }
 
@@ -157,7 +156,7 @@ static void look_at(struct ward *ward, struct worker *worker, int64_t now_ns, in
 	if (now_ns - ward->since_ns < period)
 		return;
 	if (!ward->covered)
-		ward->covered = weft__cover_stuck(worker, true);
+		ward->covered = weft__cover_stuck((unsigned)(ward - wards), worker, true);
 	if (!ward->told)
 		tell(worker, now_ns - ward->since_ns);
 	ward->told = true;
@@ -212,29 +211,11 @@ static void *watchdog_main(void *arg)
 
 /* --- beginning ----------------------------------------------------------------------- */
 
-/* Signals are blocked around, so that the thread inherits that. */
 static int start_thread(void)
 {
-	pthread_attr_t attr;
-	pthread_t thread;
-	sigset_t all, old;
-	int rc;
-
 	if (!snapshot)
 		snapshot = weft__snapshot_new();
-	if (!snapshot)
-		return -ENOMEM;
-	pthread_attr_init(&attr);
-	pthread_attr_setdetachstate(&attr, PTHREAD_CREATE_DETACHED);
-	pthread_attr_setstacksize(&attr, STACK_BYTES);
-	sigfillset(&all);
-	pthread_sigmask(SIG_SETMASK, &all, &old);
-	rc = pthread_create(&thread, &attr, watchdog_main, NULL);
-	pthread_sigmask(SIG_SETMASK, &old, NULL);
-	pthread_attr_destroy(&attr);
-	if (rc == 0)
-		observe_thread(1);
-	return -rc;
+	return snapshot ? weft__helper_start(watchdog_main, STACK_BYTES) : -ENOMEM;
 }
 
 int weft_watchdog(int64_t new_period_ns)

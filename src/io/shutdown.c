@@ -57,23 +57,6 @@ static bool is_ours(const struct sweep *sweep, const struct task_view *view)
 	return worker && worker->runtime == runtime;
 }
 
-/* Return: whether it has been cancelled, by now or before. */
-static bool cancel_seen(struct task *task, uint32_t word)
-{
-	bool waits = (word & WAIT_WAITING) && !(word & WAIT_SHIELD);
-	uint32_t canceled = word | WAIT_CANCELED;
-
-	if (word & WAIT_CANCELED)
-		return true;
-	if (waits)
-		canceled &= ~(uint32_t)WAIT_WAITING;
-	if (!cas32(&task->wait, word, canceled))
-		return false;
-	if (waits)
-		weft__wake_claimed(task, -ECANCELED);
-	return true;
-}
-
 static bool cancel_one(struct task *task, void *arg)
 {
 	struct sweep *sweep = arg;
@@ -82,7 +65,7 @@ static bool cancel_one(struct task *task, void *arg)
 	if (task == sweep->self || !weft__task_view(task, &view) || !is_ours(sweep, &view) ||
 	    view.copy.task.state == TASK_DEAD)
 		return true;
-	while (!cancel_seen(task, view.wait))
+	while (!weft__task_cancel_seen(task, view.wait))
 		if (!weft__task_view(task, &view) || !is_ours(sweep, &view))
 			break;
 	return true;

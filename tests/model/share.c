@@ -119,17 +119,7 @@ struct worker *weft__worker(unsigned index)
 	return &workers[index - 1];
 }
 
-/* Nothing is recorded: weft__thread.trace is NULL. */
-bool weft__trace_ready(struct task *task)
-{
-	(void)task;
-	return false;
-}
-
-void weft__trace_put(struct trace_ring *ring, uint64_t what, uint64_t task, uint64_t arg)
-{
-	(void)ring, (void)what, (void)task, (void)arg;
-}
+#include "untraced.h"
 
 /* --- a worker, as in worker.c ------------------------------------------------------------------- */
 

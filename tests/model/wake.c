@@ -56,17 +56,7 @@ void weft__movable_deliver(struct task *task)
 	MODEL_CHECK(!"no task of this model may move");
 }
 
-/* Nothing is recorded: weft__thread.trace is NULL. */
-bool weft__trace_ready(struct task *task)
-{
-	(void)task;
-	return false;
-}
-
-void weft__trace_put(struct trace_ring *ring, uint64_t what, uint64_t task, uint64_t arg)
-{
-	(void)ring, (void)what, (void)task, (void)arg;
-}
+#include "untraced.h"
 
 /* --- threads -------------------------------------------------------------------------------- */
 

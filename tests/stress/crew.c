@@ -16,29 +16,11 @@
 #include <core/runtime.h>
 #include <weft/weft.h>
 
-#include "../test.h"
+#include "stress.h"
 
 enum { LIMIT_S = 60, WORKERS_MOST = 5 };
 
 static uint64_t seed;
-
-static void take_seed(void)
-{
-	const char *text = getenv("WEFT_SEED");
-	char line[64];
-
-	seed = text ? strtoull(text, NULL, 0) : 1;
-	snprintf(line, sizeof line, "seed: WEFT_SEED=%llu", (unsigned long long)seed);
-	test_note(line);
-}
-
-/* Fewer under sanitizers and emulators. */
-static int scaled(int count)
-{
-	const char *slow = getenv("WEFT_TEST_SLOW");
-
-	return slow && atoi(slow) > 1 ? count / atoi(slow) : count;
-}
 
 static unsigned flags_of(uint64_t draw)
 {
@@ -147,7 +129,7 @@ static int lives_main(void *arg)
 
 TEST_LIMIT(crew, lives, LIMIT_S)
 {
-	take_seed();
+	seed = seed_of_run();
 	for (unsigned workers = 2; workers <= WORKERS_MOST; workers++) {
 		begun = ended = sum_got = 0;
 		CHECK_EQ(weft_run(workers, lives_main, (void *)(intptr_t)scaled(60), NULL), 0);
@@ -241,7 +223,7 @@ TEST_LIMIT(crew, each_wait_ends_once, LIMIT_S)
 {
 	uint64_t wakes = 0;
 
-	take_seed();
+	seed = seed_of_run();
 	CHECK_EQ(weft_run(3, seats_main, NULL, NULL), 0);
 	for (int i = 0; i < SEATS; i++) {
 		CHECK_EQ(seats[i].wins, seats[i].wakes);
@@ -296,7 +278,7 @@ static int cancel_main(void *arg)
 
 TEST_LIMIT(crew, cancels, LIMIT_S)
 {
-	take_seed();
+	seed = seed_of_run();
 	CHECK_EQ(weft_run(3, cancel_main, NULL, NULL), 0);
 	CHECK_EQ(canceled, (uint64_t)scaled(60) * 64);
 }

@@ -17,9 +17,9 @@
 #include <core/ring.h>
 #include <core/task.h>
 
-#include "../test.h"
+#include "stress.h"
 
-enum { LIMIT_S = 60, THIEVES = 3, TASKS = 4096, MAX_ROUNDS = 500, DEFAULT_SEED = 1 };
+enum { LIMIT_S = 60, THIEVES = 3, TASKS = 4096, MAX_ROUNDS = 500 };
 
 static uint64_t seed;
 static unsigned rounds; /* each sees every task once */
@@ -28,25 +28,6 @@ static struct injector injector;
 static struct task tasks[TASKS];
 static _Atomic uint32_t seen[TASKS];
 static _Atomic uint32_t seen_in_all;
-
-static uint64_t seed_of_run(void)
-{
-	const char *text = getenv("WEFT_SEED");
-	uint64_t value = text ? strtoull(text, NULL, 0) : DEFAULT_SEED;
-	char line[64];
-
-	snprintf(line, sizeof line, "seed: WEFT_SEED=%llu", (unsigned long long)value);
-	test_note(line);
-	return value;
-}
-
-/* Fewer under sanitizers and emulators. */
-static unsigned scaled(unsigned count)
-{
-	const char *slow = getenv("WEFT_TEST_SLOW");
-
-	return slow && atoi(slow) > 1 ? count / (unsigned)atoi(slow) : count;
-}
 
 /* result is plain: who has taken the task owns it, and sees what the pusher wrote. */
 static void see(struct task *task)

@@ -23,28 +23,9 @@
 #include <core/runtime.h>
 #include <weft/task.h>
 
-#include "../test.h"
+#include "stress.h"
 
-enum { LIMIT_S = 60, DEFAULT_SEED = 1 };
-
-static uint64_t seed_of_run(void)
-{
-	const char *text = getenv("WEFT_SEED");
-	uint64_t seed = text ? strtoull(text, NULL, 0) : DEFAULT_SEED;
-	char line[64];
-
-	snprintf(line, sizeof line, "seed: WEFT_SEED=%llu", (unsigned long long)seed);
-	test_note(line);
-	return seed;
-}
-
-/* Fewer under sanitizers and emulators. */
-static int scaled(int count)
-{
-	const char *slow = getenv("WEFT_TEST_SLOW");
-
-	return slow && atoi(slow) > 1 ? count / atoi(slow) : count;
-}
+enum { LIMIT_S = 60 };
 
 static void run_threads(unsigned count, void *(*fn)(void *index))
 {
