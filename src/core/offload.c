@@ -95,12 +95,19 @@ static void finish(struct job *job)
 	pthread_mutex_lock(&pool.lock);
 }
 
+/* The lock is held: this thread takes no more jobs. */
+static void helper_gone(void)
+{
+	pool.threads--;
+	observe_thread(-1);
+	pthread_mutex_unlock(&pool.lock);
+}
+
 /* The job's function has called pthread_exit(): its task goes on, this thread does not. */
 static void helper_ends(void *job)
 {
 	finish(job);
-	pool.threads--;
-	pthread_mutex_unlock(&pool.lock);
+	helper_gone();
 }
 
 static void *helper_main(void *arg)
@@ -116,9 +123,7 @@ static void *helper_main(void *arg)
 		pthread_cleanup_pop(0);
 		finish(job);
 	}
-	pool.threads--;
-	observe_thread(-1);
-	pthread_mutex_unlock(&pool.lock);
+	helper_gone();
 	return NULL;
 }
 
