@@ -11,6 +11,7 @@
 #include <weft/debug.h>
 #include <weft/hook.h>
 #include <weft/io.h>
+#include <weft/promise.h>
 #include <weft/task.h>
 #include <weft/time.h>
 #include <weft/types.h>
