@@ -76,7 +76,7 @@ static const struct waitable_kind mutex_kind = { "mutex", mutex_describe, mutex_
 /* HELD. What SLOW has to be. */
 static uint64_t slow_bit(const struct mutex *mutex)
 {
-	return mutex->heir || mutex->depth || !waitq_idle(&mutex->queue) ? WORD_SLOW : 0;
+	return mutex->heir || mutex->depth ? WORD_SLOW : waitq_slow(&mutex->queue);
 }
 
 /* HELD, and left: the mutex has no owner any more. */
@@ -193,8 +193,7 @@ static int lock_wait(struct mutex *mutex, const struct sync_wait *how)
 		if (rc == RESULT_DEAD)
 			return -EOWNERDEAD;
 		if (rc < 0) {
-			wait.word = word_held(&mutex->sync) & ~(uint64_t)WORD_SLOW;
-			word_leave(&mutex->sync, wait.word | slow_bit(mutex));
+			word_leave(&mutex->sync, word_plain(&mutex->sync) | slow_bit(mutex));
 			return rc;
 		}
 		wait.word = word_enter(&mutex->sync);

@@ -57,8 +57,7 @@ static int park(struct task *self, int64_t deadline_ns)
 	return weft__park(self, WAIT_OBJECT, deadline_ns);
 }
 
-int weft__sync_wait(struct sync *sync, const struct waitable_kind *kind,
-		    const struct sync_wait *wait)
+int weft__sync_wait(struct sync *sync, const struct waitable_kind *kind, struct sync_wait *wait)
 {
 	struct task *self = wait->self;
 	int rc;
@@ -70,15 +69,19 @@ int weft__sync_wait(struct sync *sync, const struct waitable_kind *kind,
 		word_leave(sync, word_held(sync));
 		rc = party_refused(self);
 		word_enter(sync);
+		wait->refused = true;
 		return rc;
 	}
 	enqueue(wait->queue, self, wait->first);
 	word_leave(sync, wait->word | WORD_SLOW);
+	if (wait->queued)
+		wait->queued(wait->arg);
 	rc = park(self, wait->deadline_ns);
 	if (likely(rc >= 0))
 		return rc;
 	word_enter(sync);
-	if (list_linked(&self->waiter.link))
+	wait->unlinked_itself = list_linked(&self->waiter.link);
+	if (wait->unlinked_itself)
 		list_remove(&self->waiter.link);
 	return rc;
 }

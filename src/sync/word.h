@@ -23,7 +23,7 @@
 
 #include <sync/waitq.h>
 
-enum { WORD_SLOW = 1, WORD_HELD = 2, WORD_BITS = 3, WORD_SHIFT = 2 };
+enum { WORD_SLOW = 1, WORD_HELD = 2, WORD_BITS = 3, WORD_SHIFT = 2, WORD_ONE = 4 };
 
 /** What such an object begins with. */
 struct sync {
@@ -62,6 +62,12 @@ static inline uint64_t word_held(const struct sync *sync)
 {
 	return atomic_load_explicit(&((struct sync *)sync)->word, memory_order_relaxed) &
 	       ~(uint64_t)WORD_HELD;
+}
+
+/** For who gives up: as held, but for SLOW, which is to be decided anew. */
+static inline uint64_t word_plain(const struct sync *sync)
+{
+	return word_held(sync) & ~(uint64_t)WORD_SLOW;
 }
 
 /** For those who only look: dumps. */
@@ -108,6 +114,12 @@ static inline bool waitq_idle(const struct waitq *queue)
 	return !queue->list.next || waitq_empty(queue);
 }
 
+/** What SLOW has to be for its sake (S2). */
+static inline uint64_t waitq_slow(const struct waitq *queue)
+{
+	return waitq_idle(queue) ? 0 : WORD_SLOW;
+}
+
 /** As waitq_take(), likewise. */
 static inline struct task *waitq_next(struct waitq *queue)
 {
@@ -144,6 +156,11 @@ struct sync_wait {
 	int64_t deadline_ns;
 	uint32_t bits; /* 0 or WAIT_SHIELD */
 	bool first;    /* goes to the head of the queue */
+	/* Called when the party is queued and HELD is clear, before it parks; or NULL. */
+	void (*queued)(void *arg);
+	void *arg;
+	/* Of a wait that ended with an error: it has not begun; nobody had unlinked it. */
+	bool refused, unlinked_itself;
 };
 
 /**
@@ -154,7 +171,6 @@ struct sync_wait {
  * set again, so that the caller can settle what his going away means to others. After it the
  * caller may be in another thread.
  */
-int weft__sync_wait(struct sync *sync, const struct waitable_kind *kind,
-		    const struct sync_wait *wait);
+int weft__sync_wait(struct sync *sync, const struct waitable_kind *kind, struct sync_wait *wait);
 
 #endif
