@@ -25,17 +25,22 @@ static inline const struct select_source *source_of(const struct select *select,
 		return which->fd >= 0 ? select->descriptors : NULL;
 	case WEFT_CASE_TASK:
 		return which->object ? &weft__select_tasks : NULL;
+	case WEFT_CASE_PROMISE:
+		return which->object ? &weft__select_promises : NULL;
 	default:
 		return NULL;
 	}
 }
 
-static int check_other(struct select *select, const weft_case *which)
+static inline int check_other(struct select *select, const weft_case *which)
 {
 	if ((unsigned)which->kind > WEFT_CASE_PROMISE)
 		return -EINVAL;
-	select->sources += source_of(select, which) != NULL;
-	select->has_descriptor |= which->kind == WEFT_CASE_FD && which->fd >= 0;
+	if (source_of(select, which)) {
+		select->sources++;
+		select->has_descriptor |= which->kind == WEFT_CASE_FD;
+		select->needs_task |= which->kind != WEFT_CASE_PROMISE;
+	}
 	return 0;
 }
 

@@ -266,12 +266,12 @@ static RETURNS_BY_JUMP int run_few(struct select *select, int64_t deadline_ns)
 	return run(select, deadline_ns);
 }
 
-/* The sources' cases need a task, and with it a runtime. */
+/* Some cases need a task, and with it a runtime. */
 static int find_self(struct select *select)
 {
 	int rc = 0;
 
-	select->self = select->sources ? weft__task_self(&rc) : party_self(&rc);
+	select->self = select->needs_task ? weft__task_self(&rc) : party_self(&rc);
 	return select->self ? 0 : rc;
 }
 
@@ -289,13 +289,15 @@ static int run_shared(struct select *select, int64_t deadline_ns)
 	return deadline_ns == WEFT_NOWAIT ? rc : run_on_heap(select, deadline_ns);
 }
 
-/* Sources make a runtime of the thread, so they must be known before its task. */
+/* What makes a runtime of the thread must be known before its task. */
 static noinline int run_many(struct select *select, int64_t deadline_ns)
 {
 	int rc = 0;
 
 	for (unsigned i = 0; i < select->count; i++)
-		select->sources += source_of(select, &select->cases[i]) != NULL;
+		if (!case_is_channel(&select->cases[i]) &&
+		    check_other(select, &select->cases[i]) < 0)
+			return -EINVAL;
 	rc = find_self(select);
 	return rc < 0 ? rc : run_on_heap(select, deadline_ns);
 }

@@ -15,11 +15,15 @@
 #define WEFT_SYNC_SELECT_H
 
 #include <sync/chan.h>
+#include <sync/promise.h>
 
 /** What watching takes, for one case; on the heap, or in the frame of a private stack. */
 struct watch {
-	struct waiter waiter; /* the source's own */
-	uint32_t tick;        /* likewise */
+	union { /* the source's own */
+		struct waiter waiter;
+		struct promise_watch promise;
+	};
+	uint32_t tick; /* likewise */
 	bool armed;
 };
 
@@ -47,8 +51,9 @@ struct select {
 	unsigned channels; /* in order[], each once */
 	unsigned sources;  /* cases that are watched */
 	bool has_descriptor;
-	bool ordered; /* order is filled in */
-	bool alone;   /* at the last look no other thread existed: nothing was locked */
+	bool needs_task; /* descriptors and ends of tasks are for tasks only */
+	bool ordered;    /* order is filled in */
+	bool alone;      /* at the last look no other thread existed: nothing was locked */
 	const struct select_source *descriptors;
 	struct task *self;
 	weft_chan **order;         /* S1; room for count */
@@ -72,6 +77,6 @@ static inline size_t case_bytes(const weft_case *which)
 int weft__select(weft_case *cases, unsigned count, int64_t deadline_ns,
 		 const struct select_source *descriptors);
 
-extern const struct select_source weft__select_tasks;
+extern const struct select_source weft__select_tasks, weft__select_promises;
 
 #endif
