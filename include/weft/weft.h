@@ -10,6 +10,7 @@
 #include <weft/debug.h>
 #include <weft/hook.h>
 #include <weft/io.h>
+#include <weft/scope.h>
 #include <weft/task.h>
 #include <weft/time.h>
 #include <weft/types.h>
