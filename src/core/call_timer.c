@@ -23,6 +23,7 @@ void weft__call_timer_arm(struct call_timer *call, int64_t when_ns)
 	call->forks = weft__first_id;
 	if (worker->runtime) {
 		weft__movers_arm(&worker->movers, &call->timer, when_ns, 0);
+		weft__share_watch(worker->runtime);
 		return;
 	}
 	call->timer.when_ns = when_ns;
@@ -32,13 +33,16 @@ void weft__call_timer_arm(struct call_timer *call, int64_t when_ns)
 
 void weft__call_timer_cancel(struct call_timer *call)
 {
-	struct worker *worker = weft__thread.worker;
+	struct worker *worker = weft__thread.worker, *home = call->home;
 
-	if (!call->home || !worker || call->runtime != runtime_number(worker) ||
+	call->home = NULL;
+	if (!home || !worker || call->runtime != runtime_number(worker) ||
 	    call->forks != weft__first_id)
 		return;
-	if (worker->runtime)
-		weft__movers_cancel(&call->home->movers, &call->timer);
-	else
+	if (worker->runtime) {
+		weft__movers_cancel(&home->movers, &call->timer);
+		weft__share_unwatch(worker->runtime);
+	} else {
 		weft__timer_cancel(&worker->wheel, &call->timer);
+	}
 }

@@ -36,7 +36,7 @@ struct timer {
 struct call_timer {
 	struct timer timer;
 	void (*fn)(struct call_timer *self);
-	struct worker *home;     /* where it is armed; NULL: it never was */
+	struct worker *home;     /* where it was armed, and not cancelled since; or NULL */
 	uint64_t runtime, forks; /* which runtime, in which process: call_timer.c */
 };
 

@@ -143,17 +143,15 @@ static int child_main(void *arg)
 	struct child *child = arg;
 	struct scope *scope = child->scope;
 	struct task *self = weft__thread.task;
-	bool canceled;
 
-	child->task = self;
 	self->flags |= TASK_CHILD;
 	/* relaxed: those who read it otherwise than by an exchange are in this task */
 	atomic_store_explicit(&self->joiner, (uintptr_t)&child->base, memory_order_relaxed);
-	spin_lock(&scope->lock);
-	list_push_back(&scope->children, &child->link);
-	canceled = scope_state(scope) & SCOPE_CANCELED;
-	spin_unlock(&scope->lock);
-	if (unlikely(canceled))
+	if (weft__single_threaded())
+		atomic_store_explicit(&child->task, self, memory_order_relaxed);
+	else
+		atomic_store(&child->task, self); /* S3 */
+	if (unlikely(atomic_load(&scope->state) & SCOPE_CANCELED))
 		weft__task_cancel(self);
 	return child->fn(child->arg);
 }
@@ -181,7 +179,15 @@ static int refuse(struct scope *scope)
 	return -ECANCELED;
 }
 
-static int admit(struct scope *scope)
+/* Lock held. */
+static void count_spawned(struct scope *scope, uint32_t change)
+{
+	uint32_t spawned = atomic_load_explicit(&scope->spawned, memory_order_relaxed);
+
+	atomic_store_explicit(&scope->spawned, spawned + change, memory_order_relaxed);
+}
+
+static int admit(struct scope *scope, struct child *child)
 {
 	int rc = 0;
 
@@ -190,16 +196,18 @@ static int admit(struct scope *scope)
 		rc = refuse(scope);
 	} else {
 		atomic_store_explicit(&scope->live, scope_live(scope) + 1, memory_order_relaxed);
-		atomic_fetch_add_explicit(&scope->spawned, 1, memory_order_relaxed);
+		count_spawned(scope, 1);
+		list_push_back(&scope->children, &child->link);
 	}
 	spin_unlock(&scope->lock);
 	return rc;
 }
 
-static void take_back(struct scope *scope)
+static void take_back(struct scope *scope, struct child *child)
 {
 	spin_lock(&scope->lock);
-	atomic_fetch_sub_explicit(&scope->spawned, 1, memory_order_relaxed);
+	list_remove(&child->link);
+	count_spawned(scope, -1u);
 	weft__scope_one_less(scope);
 	spin_unlock(&scope->lock);
 }
@@ -220,14 +228,18 @@ int weft_scope_spawn_at(weft_scope *handle, const weft_attr *attr, weft_fn *fn, 
 	child = weft__malloc(sizeof *child);
 	if (unlikely(!child))
 		return -ENOMEM;
-	*child = (struct child){ .base = { child_ended }, .scope = scope, .fn = fn, .arg = arg };
-	rc = admit(scope);
+	child->base.ended = child_ended;
+	child->scope = scope;
+	atomic_store_explicit(&child->task, NULL, memory_order_relaxed);
+	child->fn = fn;
+	child->arg = arg;
+	rc = admit(scope, child);
 	if (likely(rc == 0)) {
 		/* From here on it may run, and end, elsewhere. */
 		rc = weft_spawn_at(NULL, attr, child_main, child, site);
 		if (likely(rc == 0))
 			return 0;
-		take_back(scope);
+		take_back(scope, child);
 	}
 	weft__free(child);
 	return rc;

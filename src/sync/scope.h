@@ -8,9 +8,9 @@
  * S2 live counts children from before their spawn until they have ended and have done all that
  *    their end does to the scope. At 0 nobody but the owner touches it, except for whoever has
  *    the lock just now, and those who cancel from outside: finish() waits for the lock once.
- * S3 A child is in the list from its first moment to its last: what cancels the scope cancels
- *    who is in the list, and who begins later sees that the scope is cancelled. So each child
- *    is cancelled, and none is looked at before it has begun or after it has ended.
+ * S3 A child is in the list from before its spawn to its end. When it begins it says which task
+ *    it is, then looks whether the scope is cancelled; who cancels says so, then looks who
+ *    has begun. All four are seq_cst: each child is cancelled by one of the two, or by both.
  * S4 error is the outcome, and written once: by whoever came first while a child was live, or
  *    by the refusal of a new one (refuse()).
  * S5 Scopes of one task lie inside one another as their cleanups do: inner is the next one.
@@ -82,7 +82,7 @@ struct child {
 	struct task_child base;
 	struct list link; /* S3 */
 	struct scope *scope;
-	struct task *task;
+	_Atomic(struct task *) task; /* NULL: it has not begun */
 	weft_fn *fn;
 	void *arg;
 };
@@ -94,9 +94,10 @@ static inline unsigned scope_state(const struct scope *scope)
 	return atomic_load_explicit(&((struct scope *)scope)->state, memory_order_relaxed);
 }
 
+/* Lock held, or nobody else knows of it. seq_cst: S3 */
 static inline void scope_set_state(struct scope *scope, unsigned bits)
 {
-	atomic_store_explicit(&scope->state, scope_state(scope) | bits, memory_order_relaxed);
+	atomic_store(&scope->state, scope_state(scope) | bits);
 }
 
 /* relaxed: with the lock it is plain, without it only a number to look at */
