@@ -101,8 +101,9 @@ WEFT_API int weft_scope_spawn_at(weft_scope *scope, const weft_attr *attr, weft_
  *
  * Return, with no child left: 0, or the scope's outcome: the negative value that the first
  * child failed with, -ECANCELED (cancelled, or its owner), -ETIMEDOUT (its own deadline).
- * With children left: -ETIMEDOUT (@deadline_ns; weft_scope_left() tells it from the other),
- * -EAGAIN (WEFT_NOWAIT), -ENOMEM (no memory for a timer).
+ * With children left: -EAGAIN (WEFT_NOWAIT), -ENOMEM (no memory for a timer), -ETIMEDOUT
+ * (@deadline_ns). Which -ETIMEDOUT it was, a second call with WEFT_NOWAIT tells: it returns the
+ * outcome, or -EAGAIN.
  * -ESRCH; -EPERM (not the owner). Cancellation point.
  */
 WEFT_API int weft_scope_wait(weft_scope *scope, int64_t deadline_ns);

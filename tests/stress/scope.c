@@ -205,11 +205,13 @@ static void wait_somehow(struct node *node, struct place *place)
 {
 	int rc;
 
-	do
+	do {
 		rc = weft_scope_wait(place->scope, pick(node, 2) ? weft_in_us(pick(node, 200))
 								 : WEFT_FOREVER);
-	while (rc == -ETIMEDOUT && weft_scope_left(place->scope) && pick(node, 4));
-	if (rc != -ETIMEDOUT || !weft_scope_left(place->scope))
+		if (rc == -ETIMEDOUT) /* the wait's, or the scope's? */
+			rc = weft_scope_wait(place->scope, WEFT_NOWAIT);
+	} while (rc == -EAGAIN && pick(node, 4));
+	if (rc != -EAGAIN)
 		check_outcome(place, rc);
 }
 

@@ -6,6 +6,8 @@
 #include <pthread.h>
 #include <stdatomic.h>
 #include <string.h>
+#include <sys/mman.h>
+#include <unistd.h>
 
 #include <weft/weft.h>
 
@@ -1022,4 +1024,36 @@ TEST(crew, of_plain_threads)
 		CHECK_EQ(pthread_join(threads[i], NULL), 0);
 	CHECK_EQ(ended, 4);
 	CHECK_EQ(in_task(do_nothing, NULL), 0);
+}
+
+/* --- what others see --------------------------------------------------------------------------- */
+
+static int dump_it(void *arg)
+{
+	static char text[1 << 16];
+	int fd = memfd_create("dump", MFD_CLOEXEC);
+	char *at;
+
+	(void)arg;
+	CHECK_GE(fd, 0);
+	CHECK_EQ(weft_dump(fd), 0);
+	CHECK_GT(pread(fd, text, sizeof text - 1, 0), 0);
+	close(fd);
+	at = strstr(text, "scope 0x");
+	CHECK(at);
+	CHECK(strstr(at, " 2 of 3 children left, held by task "));
+	CHECK(strstr(at, "\"lingers\""));
+	return -EIO;
+}
+
+TEST(dump, names_what_is_waited_for)
+{
+	weft_attr attr = { .name = "lingers" };
+	weft_scope *scope = open_scope(0);
+
+	CHECK_EQ(weft_scope_spawn(scope, &attr, linger, NULL), 0);
+	go(scope, return_it, 0);
+	go(scope, dump_it, 0);
+	CHECK_EQ(weft_scope_wait(scope, WEFT_FOREVER), -EIO);
+	CHECK_EQ(weft_scope_close(scope), -EIO);
 }
