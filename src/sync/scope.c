@@ -54,17 +54,17 @@ static void nest(struct scope *scope)
 {
 	struct scope *outer = around(scope);
 
-	if (!outer || scope_is_foreign(outer)) {
+	if (!outer) {
 		if (!weft__thread.coroutine)
 			scope->up = scope_of_child(weft__thread.task);
 		return;
 	}
 	scope->up = outer;
 	scope_set_state(scope, SCOPE_NESTED);
-	spin_lock(&outer->lock);
+	scope_lock(outer);
 	scope_set_state(scope, scope_state(outer) & (SCOPE_CANCELED | SCOPE_EXPIRED));
 	outer->inner = scope;
-	spin_unlock(&outer->lock);
+	scope_unlock(outer);
 }
 
 static void init(struct scope *scope, unsigned flags)

@@ -111,11 +111,23 @@ static inline uint64_t scope_id(const struct scope *scope)
 	return atomic_load_explicit(&((struct scope *)scope)->id, memory_order_relaxed);
 }
 
-/** Opened before a fork, of which this process is the child: its children are not here, and its
- * lock may be held by nobody. */
+/** Opened before a fork, of which this process is the child: its children are not here. */
 static inline bool scope_is_foreign(const struct scope *scope)
 {
 	return unlikely(scope_id(scope) < weft__first_id);
+}
+
+/* A foreign one has no other user, and its lock may be that of a thread that is not here. */
+static inline void scope_lock(struct scope *scope)
+{
+	if (!scope_is_foreign(scope))
+		spin_lock(&scope->lock);
+}
+
+static inline void scope_unlock(struct scope *scope)
+{
+	if (!scope_is_foreign(scope))
+		spin_unlock(&scope->lock);
 }
 
 static inline weft_scope *scope_handle(const struct scope *scope)

@@ -101,6 +101,25 @@ static void drop_deadline(struct scope *scope)
 
 /* --- wait ------------------------------------------------------------------------------- */
 
+/* Lock held, before and after. A function of its own: a movable task may come back in another
+ * thread, and whoever calls it again must not have kept the address of weft__thread. */
+static noinline int await_once(struct scope *scope, struct task *self, int64_t deadline_ns,
+			       uint32_t bits)
+{
+	int rc;
+
+	if (deadline_ns == WEFT_NOWAIT)
+		return -EAGAIN;
+	if (unlikely(!party_begin_with(self, bits)))
+		return -ECANCELED;
+	scope->waiter = party_ticket(self);
+	spin_unlock(&scope->lock);
+	rc = party_park(self, &scope->waitable, deadline_ns);
+	spin_lock(&scope->lock);
+	scope->waiter = 0;
+	return rc;
+}
+
 /* Until no child is left. Return: 0; or why not: -EAGAIN, -ETIMEDOUT, -ECANCELED, -ENOMEM. The
  * last look is under the lock, and decides: who was woken late is not told of it. */
 static int await(struct scope *scope, struct task *self, int64_t deadline_ns, uint32_t bits)
@@ -108,21 +127,8 @@ static int await(struct scope *scope, struct task *self, int64_t deadline_ns, ui
 	int rc = 0;
 
 	spin_lock(&scope->lock);
-	while (scope_live(scope) && rc == 0) {
-		if (deadline_ns == WEFT_NOWAIT) {
-			rc = -EAGAIN;
-			break;
-		}
-		if (unlikely(!party_begin_with(self, bits))) {
-			rc = -ECANCELED;
-			break;
-		}
-		scope->waiter = party_ticket(self);
-		spin_unlock(&scope->lock);
-		rc = party_park(self, &scope->waitable, deadline_ns);
-		spin_lock(&scope->lock);
-		scope->waiter = 0;
-	}
+	while (scope_live(scope) && rc == 0)
+		rc = await_once(scope, self, deadline_ns, bits);
 	if (!scope_live(scope))
 		rc = 0;
 	spin_unlock(&scope->lock);
@@ -163,11 +169,11 @@ static void leave_outer(struct scope *scope)
 
 	if (!(scope_state(scope) & SCOPE_NESTED))
 		return;
-	spin_lock(&outer->lock);
+	scope_lock(outer);
 	outer->inner = NULL;
-	spin_unlock(&outer->lock);
-	spin_lock(&scope->lock); /* who came in through outer->inner has gone (S2) */
-	spin_unlock(&scope->lock);
+	scope_unlock(outer);
+	scope_lock(scope); /* who came in through outer->inner has gone (S2) */
+	scope_unlock(scope);
 }
 
 /* Its cleanup is off the list, and so are those of the scopes inside. @self: who waits for what
@@ -177,10 +183,8 @@ static void finish(struct scope *scope, struct task *self)
 	if (!scope_is_foreign(scope)) {
 		weft__scope_cancel(scope, -ECANCELED);
 		await_shielded(scope, self);
-		leave_outer(scope);
-	} else if (scope_state(scope) & SCOPE_NESTED) {
-		scope->up->inner = NULL; /* it is foreign, too */
 	}
+	leave_outer(scope);
 	drop_deadline(scope);
 	/* From here on every handle is stale, as of a task. */
 	atomic_store_explicit(&scope->id, 0, memory_order_relaxed);
@@ -215,11 +219,9 @@ static int outcome(struct scope *scope)
 {
 	int rc;
 
-	if (scope_is_foreign(scope))
-		return scope->error;
-	spin_lock(&scope->lock);
+	scope_lock(scope);
 	rc = scope->error;
-	spin_unlock(&scope->lock);
+	scope_unlock(scope);
 	return rc;
 }
 
