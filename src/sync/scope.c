@@ -20,8 +20,7 @@ static size_t describe(const struct waitable *object, char *buf, size_t size)
 /* The oldest of those whom the owner waits for. Whatever this reads may be gone. */
 static struct task *holder(const struct waitable *object)
 {
-	const struct scope *scope =
-		container_of((struct waitable *)object, struct scope, waitable);
+	const struct scope *scope = container_of((struct waitable *)object, struct scope, waitable);
 	struct child child;
 	struct list head;
 

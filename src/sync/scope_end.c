@@ -18,7 +18,8 @@ static bool cancel_one(struct scope *scope, int cause)
 	scope_set_state(scope, SCOPE_CANCELED | (cause == -ETIMEDOUT ? SCOPE_EXPIRED : 0));
 	if (scope_live(scope) && !scope->error)
 		scope->error = cause;
-	for (struct list *node = scope->children.next; node != &scope->children; node = node->next) {
+	for (struct list *node = scope->children.next; node != &scope->children;
+	     node = node->next) {
 		struct task *task = atomic_load(&container_of(node, struct child, link)->task);
 
 		if (task)

@@ -206,8 +206,8 @@ static void wait_somehow(struct node *node, struct place *place)
 	int rc;
 
 	do {
-		rc = weft_scope_wait(place->scope, pick(node, 2) ? weft_in_us(pick(node, 200))
-								 : WEFT_FOREVER);
+		rc = weft_scope_wait(place->scope,
+				     pick(node, 2) ? weft_in_us(pick(node, 200)) : WEFT_FOREVER);
 		if (rc == -ETIMEDOUT) /* the wait's, or the scope's? */
 			rc = weft_scope_wait(place->scope, WEFT_NOWAIT);
 	} while (rc == -EAGAIN && pick(node, 4));

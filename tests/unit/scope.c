@@ -321,7 +321,8 @@ static int own_a_scope(void *arg)
 	go(scope, linger, 10);
 	go(scope, linger, 20);
 	if (arg)
-		CHECK_EQ(weft_sleep_until(WEFT_FOREVER), -ECANCELED); /* cancelled before the wait */
+		CHECK_EQ(weft_sleep_until(WEFT_FOREVER),
+			 -ECANCELED); /* cancelled before the wait */
 	rc = weft_scope_wait(scope, WEFT_FOREVER);
 	CHECK_EQ(ended, 2);
 	CHECK_EQ(canceled, 2);
