@@ -49,9 +49,7 @@ static int fetch(int page, int links[LINKS])
 	int fd = socket(AF_INET, SOCK_STREAM, 0);
 
 	rc = weft_connect(fd, (struct sockaddr *)&address, sizeof(address), WEFT_FOREVER);
-	if (rc == 0)
-		rc = weft_write_full(fd, &page, sizeof(page), WEFT_FOREVER);
-	if (rc >= 0)
+	if (rc == 0 && (rc = weft_write_full(fd, &page, sizeof(page), WEFT_FOREVER)) > 0)
 		rc = weft_read_full(fd, links, (size_t)size, WEFT_FOREVER);
 	weft_close(fd);
 	return rc == size ? 0 : rc < 0 ? (int)rc : -EPIPE;
