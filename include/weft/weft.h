@@ -13,6 +13,7 @@
 #include <weft/io.h>
 #include <weft/promise.h>
 #include <weft/sync.h>
+#include <weft/scope.h>
 #include <weft/task.h>
 #include <weft/time.h>
 #include <weft/types.h>
