@@ -20,6 +20,15 @@ static struct thread parties_thread[MODEL_THREADS];
 #define weft__thread (parties_thread[model_self()])
 
 #include <core/runtime.h>
+#include <core/wake.h>
+
+/* Nor do they leave a worker's CPU: party.h does so for tasks alone. */
+#define leave_parked(worker, self, kind) ((void)(worker), (void)(self), parties_never())
+static inline void parties_never(void)
+{
+	MODEL_CHECK(!"guests do not park like tasks");
+}
+
 #include <sync/party.h>
 
 static struct {
@@ -72,7 +81,7 @@ int weft__guest_park(struct task *self, int64_t deadline_ns)
 int weft__park(struct task *self, enum task_state kind, int64_t deadline_ns)
 {
 	(void)self, (void)kind, (void)deadline_ns;
-	MODEL_CHECK(!"guests do not park like tasks");
+	parties_never();
 	return 0;
 }
 
