@@ -262,25 +262,26 @@ static void play_all(const struct plan *plan, int rounds)
 
 TEST_LIMIT(chan_history, one_channel, LIMIT_S)
 {
-	play_all(&(struct plan){ .channels = 1 }, 60);
+	play_all(&(struct plan){ .channels = 1 }, 100);
 }
 
 TEST_LIMIT(chan_history, closed_at_some_time, LIMIT_S)
 {
-	play_all(&(struct plan){ .channels = 1, .close_odds = 150 }, 60);
+	play_all(&(struct plan){ .channels = 1, .close_odds = 150 }, 100);
 }
 
 TEST_LIMIT(chan_history, canceled, LIMIT_S)
 {
-	play_all(&(struct plan){ .channels = 1, .cancel_one_of = 3 }, 60);
+	play_all(&(struct plan){ .channels = 1, .cancel_one_of = 3 }, 100);
 }
 
 TEST_LIMIT(chan_history, select, LIMIT_S)
 {
-	play_all(&(struct plan){ .channels = CHANNELS }, 60);
+	play_all(&(struct plan){ .channels = CHANNELS }, 100);
 }
 
 TEST_LIMIT(chan_history, select_closed_and_canceled, LIMIT_S)
 {
-	play_all(&(struct plan){ .channels = CHANNELS, .close_odds = 300, .cancel_one_of = 3 }, 60);
+	play_all(&(struct plan){ .channels = CHANNELS, .close_odds = 300, .cancel_one_of = 3 },
+		 100);
 }
