@@ -6,7 +6,7 @@
 # What is understood in a comment:
 #	weft_name - brief                   first line; without one: the first sentence
 #	@name: text                         a parameter; at a header's head: of all functions
-#	Return: text                        up to the end of the paragraph
+#	Return: text                        up to the end of the paragraph; Return, then: text
 #	-EINVAL (why)                       an error, within Return
 #	as above; a shared error            in Return: what "Errors that all share:" at the head lists
 #	Cancellation point. Any thread ...  sentences about who may call, see ATTRIBUTES
@@ -37,6 +37,7 @@ class Declaration:
 
     def __init__(self, name, result, params, macro=False):
         self.name, self.result, self.params, self.macro = name, result, params, macro
+        self.called = []        # a macro's: functions of weft in its body
 
 
 class Group:
@@ -170,10 +171,11 @@ def read_doc(group, doc):
         if block.kind != 'text':
             continue
         # Return: takes all up to the end of its paragraph, but what tells who may call.
-        before, mark, after = block.text.partition('Return: ')
+        before, mark, after = re.match(r'(.*?)(?:(\bReturn(?:, [^:.]*)?:) (.*))?$', block.text, re.S).groups()
         block.text = take_attributes(before.strip(), group.attributes)
         if mark:
-            group.returns = take_attributes(after, group.attributes)
+            condition = mark[8:-1] + ': ' if mark.startswith('Return, ') else ''
+            group.returns += ' ' * bool(group.returns) + condition + take_attributes(after, group.attributes)
     first = sentences(blocks[0].text) if blocks[0].text else ['']
     group.brief = first[0].rstrip('.')
     blocks[0].text = ' '.join(first[1:])
@@ -241,7 +243,7 @@ def declarations(code):
     for m in re.finditer(pattern, code, re.M):
         if m['macro']:
             macro = Declaration(m['macro'], '', [('', a.strip()) for a in m['args'].split(',')], True)
-            macro.body = m['body']
+            macro.called = re.findall(r'\b(weft_\w+)\(', m['body'])
             found.append(macro)
         else:
             f = function(m['api'] or m['inline'])
@@ -254,7 +256,7 @@ def type_macros(header):
     """A macro that calls a function has that one's result, and its parameters by their names."""
     known = {d.name: d for d in header.declarations() + header.private if not d.macro}
     for macro in header.declarations():
-        called = [known[n] for n in re.findall(r'\b(weft_\w+)\(', getattr(macro, 'body', '')) if n in known]
+        called = [known[n] for n in macro.called if n in known]
         if called:
             types = {name: declarator for declarator, name in called[0].params}
             if all(name in types for _, name in macro.params):

@@ -151,14 +151,26 @@ class Book:
         rows += ['.PP', f'cc \\&... $(\\fBpkg\\-config \\-\\-cflags \\-\\-libs {roff.literal(package)}\\fR)', '.fi']
         return rows
 
+    def behind(self, group):
+        """The group of the function that a macro calls, which says what the macro's does not."""
+        for name in [n for d in group.declarations for n in d.called]:
+            for header in self.headers:
+                for other in header.groups:
+                    if isinstance(other, Group) and other is not group and \
+                            name in [d.name for d in other.declarations]:
+                        return other
+        return None
+
     def parameters(self, header, group, page):
         rows, seen = [], set()
+        behind = self.behind(group)
         for declaration in group.declarations:
             for _, name in declaration.params:
                 if name in seen:
                     continue
                 seen.add(name)
-                text = group.params.get(name) or header.params.get(name) or self.common.get(name)
+                text = group.params.get(name) or behind and behind.params.get(name) or \
+                    header.params.get(name) or self.common.get(name)
                 if text:
                     self.mentioned(page, text)
                     rows += ['.TP', roff.italic(name), self.fill(sentence(text))]
@@ -204,13 +216,18 @@ class Book:
                 page.add('ERRORS', *rows, *self.others(rows, more))
         elif void:
             page.add('RETURN VALUE', 'None.')
+        elif self.behind(group):
+            page.add('RETURN VALUE', self.fill(f'As of {self.behind(group).name}().'))
+            page.see.add((self.behind(group).name, '3'))
         else:
             self.problems.append(f'{header.name}: {page.name}: no "Return:"')
 
     def attributes(self, header, group, page):
         rows = []
+        behind = self.behind(group)
         for key, title in (('cancel', 'Cancellation'), ('thread', 'Threads'), ('signal', 'Signals')):
-            text = group.attributes.get(key) or header.attributes.get(key)
+            text = group.attributes.get(key) or behind and behind.attributes.get(key) or \
+                header.attributes.get(key)
             if text:
                 rows += ['.TP', title, self.fill(capital(text) + '.')]
                 self.mentioned(page, text)
@@ -340,35 +357,59 @@ def without_private(code):
     return '\n'.join(line for line in code.split('\n') if not re.match(r'#define WEFT__', line))
 
 
-def cut_returns(text):
-    """'0, -EINVAL (why), or what x(2) failed with. More.' as (success, errors, other failures)."""
-    parts = sentences(text.strip())
-    success, errors, others, pending = [], [], [], []
-    items = []
-    depth, item = 0, ''
-    first = parts[0].rstrip('.')
-    for c in first:
+ERROR = re.compile(r'(-E[A-Z0-9]+(?: (?:or|and) -E[A-Z0-9]+)*)(?: \((.*)\))?$', re.S)
+OTHERS = re.compile(r'(the |an |other )?errors? of|whatever|what \S+ failed with|a shared error|as above')
+
+
+def cut_items(text):
+    """The text at its commas and semicolons, but for those in brackets."""
+    items, depth, item = [], 0, ''
+    for c in text:
         depth += c in '([' and 1 or c in ')]' and -1 or 0
         if depth == 0 and c in ',;':
             items.append(item)
             item = c if c == ';' else ''
         else:
             item += c
-    items.append(item)
-    for item in items:
-        item = item.strip()
+    return [i.strip() for i in items + [item] if i.strip()]
+
+
+def cut_sentence(text, errors, others):
+    """Sort the failures in a sentence of Return out; what is left is success."""
+    success, failed = [], False
+    condition = re.match(r'((?:with|when|where|after|in|for) [^:(]*): ', text, re.I)
+    when = condition[1].lower() if condition else ''
+    for item in cut_items(text[condition.end():] if condition else text):
         plain = re.sub(r'^;?\s*(or |and )?', '', item)
-        m = re.match(r'(-E[A-Z0-9]+(?: (?:or|and) -E[A-Z0-9]+)*)(?: \((.*)\))?$', plain, re.S)
+        m = ERROR.match(plain)
+        named = re.match(r'(-E[A-Z0-9]+): (.*)', plain, re.S)
         if m:
-            names = re.findall(r'E[A-Z0-9]+', m.group(1))
-            errors += [(n, m.group(2) or '') for n in names]
-        elif errors or re.match(r'(the errors of|what \S+ failed with|a shared error|as above)', plain):
+            why = m[2] or ''
+            errors += [(n, f'{why}; {when}' if why and when else why or when)
+                       for n in re.findall(r'E[A-Z0-9]+', m[1])]
+            failed = True
+        elif named:
+            errors.append((named[1][1:], named[2]))
+            failed = True
+        elif failed or OTHERS.match(plain):
             others.append(plain)
+            failed = True
         else:
             success.append(item)
-    text = ', '.join(success).replace(', ;', ';')
-    text = re.sub(r',? (or|and)$', '', text)
-    tail = ' '.join(parts[1:])
-    if text and not text.endswith('.'):
-        text += '.'
-    return (text + ' ' + tail).strip(), errors, others
+    if not success:
+        return ''
+    left = re.sub(r',? (or|and)$', '', ', '.join(success).replace(', ;', ';'))
+    return (condition[0] if condition else '') + left
+
+
+def cut_returns(text):
+    """'0, -EINVAL (why), or what x(2) failed with. More.' as (success, errors, other failures)."""
+    errors, others, kept = [], [], []
+    for i, part in enumerate(sentences(text.strip())):
+        # Later sentences are cut only where they are nothing but errors.
+        if i == 0 or re.match(r'(-E[A-Z]|[^:]*: -E[A-Z])', part):
+            part = cut_sentence(part.rstrip('.'), errors, others)
+            part = part and part + '.'
+        if part:
+            kept.append(capital(part) if i == 0 else part)
+    return ' '.join(kept), errors, others
