@@ -8,7 +8,7 @@ from docstring import Group, sentences
 
 # What an error means where its function says nothing more.
 MEANINGS = {
-    'EAGAIN': 'The call would have to wait, and @deadline_ns is WEFT_NOWAIT.',
+    'EAGAIN': 'The call would have to wait, and its deadline is WEFT_NOWAIT.',
     'EALREADY': 'It is so already.',
     'EBADF': 'The descriptor is not open.',
     'EBUSY': 'It is in use.',
@@ -114,6 +114,13 @@ class Book:
         rows = [f'.BR {roff.literal(n)} ({s})' for n, s in order]
         page.add('SEE ALSO', ',\n'.join(rows).replace('),\n', ') ,\n').replace(') ,', '),'))
 
+    def description(self, what):
+        """The blocks of a header or group; a text at their head in any case."""
+        blocks = [b for b in what.blocks if b.kind not in ('attributes', 'errors')]
+        if not blocks or blocks[0].kind != 'text':
+            return [self.fill(capital(what.brief) + '.')] + self.blocks(blocks)
+        return self.blocks(blocks)
+
     # --- a function ------------------------------------------------------------------------
 
     def prototype(self, declaration):
@@ -185,6 +192,13 @@ class Book:
         text = ' '.join([group.brief, group.returns] + [b.text for b in group.blocks])
         return re.search(rf'@{name}\b', text) is not None
 
+    @staticmethod
+    def lead(group, text):
+        """A text that begins with a parameter's name, which is no word to be capitalised."""
+        names = {name for d in group.declarations for _, name in d.params}
+        first = re.match(r'\w*', text)[0]
+        return '@' + text if first in names and text[len(first):len(first) + 1] in ('', ' ', ',') else text
+
     def result(self, header, group, page):
         void = all(d.result == 'void' or d.macro and not d.result for d in group.declarations)
         if group.returns:
@@ -192,7 +206,7 @@ class Book:
             if text == '0.' and errors + more:
                 text = '0 on success.'
             if text:
-                page.add('RETURN VALUE', self.fill(capital(text)))
+                page.add('RETURN VALUE', self.fill(text))
             if errors and not text:
                 self.problems.append(f'{header.name}: {page.name}: what does it return without an error?')
             shared = [m for m in more if re.match(r'a shared error|as above', m)]
@@ -209,6 +223,7 @@ class Book:
                     page.body.append('On failure a negative error code is returned.')
                 rows = []
                 for name, why in errors:
+                    why = self.lead(group, '' if why == 'WEFT_NOWAIT' else why)
                     text = capital(why).rstrip('.') + '.' if why else MEANINGS.get(name, '')
                     if not text:
                         self.problems.append(f'{header.name}: {page.name}: when is it -{name}?')
@@ -227,7 +242,7 @@ class Book:
         behind = self.behind(group)
         for key, title in (('cancel', 'Cancellation'), ('thread', 'Threads'), ('signal', 'Signals')):
             text = group.attributes.get(key) or behind and behind.attributes.get(key) or \
-                header.attributes.get(key)
+                header.attributes.get(key) or (key == 'signal' and 'not async-signal-safe')
             if text:
                 rows += ['.TP', title, self.fill(capital(text) + '.')]
                 self.mentioned(page, text)
@@ -256,10 +271,7 @@ class Book:
             self.problems.append(f'{header.name}: {page.name}: no comment')
         page.add('SYNOPSIS', *self.synopsis(header, group))
         params = self.parameters(header, group, page)
-        body = self.blocks(group.blocks)
-        if not body:
-            body = [self.fill(capital(group.brief) + '.')]
-        page.add('DESCRIPTION', *body, *params)
+        page.add('DESCRIPTION', *self.description(group), *params)
         self.result(header, group, page)
         self.attributes(header, group, page)
         self.example(page)
@@ -277,7 +289,7 @@ class Book:
         package = 'weft-hook' if header.short == 'hook' else 'weft'
         page.add('SYNOPSIS', '.nf', roff.bold(f'#include <{header.name}>'), '.PP',
                  f'cc \\&... $(\\fBpkg\\-config \\-\\-cflags \\-\\-libs {roff.literal(package)}\\fR)', '.fi')
-        page.add('DESCRIPTION', *(self.blocks(header.blocks) or [self.fill(capital(header.brief) + '.')]))
+        page.add('DESCRIPTION', *self.description(header))
         self.errors_of_all(header, page)
         functions, types = [], []
         for group in header.groups:
@@ -345,7 +357,7 @@ class Book:
 
 
 def capital(text):
-    is_name = re.match(r'weft_|libc|\w+\(', text)
+    is_name = re.match(r'weft_|libc\b|[a-z]+_|\w+\(', text)
     return text[:1].upper() + text[1:] if re.match(r'[a-z]', text) and not is_name else text
 
 
