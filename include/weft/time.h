@@ -64,6 +64,30 @@ WEFT_API int weft_sleep(int64_t duration_ns);
  */
 WEFT_API int weft_sleep_until(int64_t deadline_ns);
 
+/* --- timers ------------------------------------------------------------------------------ */
+
+/**
+ * weft_timer_new - a channel that delivers a time when it has come, once or again and again
+ * @ret_timer: channel (chan.h), to be received from, selected on, closed and freed as any other
+ * @when_ns:   absolute, the first time; WEFT_FOREVER: none until weft_timer_set()
+ * @period_ns: nanoseconds from one tick to the next; 0: there is only one
+ *
+ * A receiver gets an int64_t: when the tick was due. Each tick goes to one receiver. Ticks that
+ * nobody fetched before the next was due are dropped, and the rhythm is kept. A timer costs
+ * nothing while nobody waits for it: no task runs, nothing is armed.
+ *
+ * Return: 0, -EINVAL (a negative time), -ENOMEM. Any thread.
+ */
+WEFT_API int weft_timer_new(weft_chan **ret_timer, int64_t when_ns, int64_t period_ns);
+
+/**
+ * weft_timer_set - change a timer's time and period; WEFT_FOREVER stops it
+ *
+ * Those who wait for it go on with the new time. Return: 0, -EINVAL (no timer, a negative
+ * time), -EPIPE (closed). Any thread.
+ */
+WEFT_API int weft_timer_set(weft_chan *timer, int64_t when_ns, int64_t period_ns);
+
 WEFT_END_DECLS
 
 #endif

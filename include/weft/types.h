@@ -41,6 +41,9 @@ typedef struct weft_coroutine weft_coroutine;
 /** A few real stacks on which many coroutines or tasks take turns. */
 typedef struct weft_stack_group weft_stack_group;
 
+/** Values from one task to another: chan.h. */
+typedef struct weft_chan weft_chan;
+
 /** A task's body; what it returns is what weft_join() delivers. */
 typedef int weft_fn(void *arg);
 

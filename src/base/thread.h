@@ -21,6 +21,7 @@ struct hop;
 struct thread {
 	struct task *task;           /* running now; NULL: no runtime, or the worker itself */
 	struct coroutine *coroutine; /* innermost one that runs inside task or thread */
+	struct task *guest;          /* core/guest.h; of a thread without tasks */
 	struct worker *worker;       /* NULL until this thread is a runtime */
 	unsigned worker_index;       /* its index, from 1; 0: none; with THREAD_TRACED */
 	uint32_t trace_generation;   /* base/trace.h */

@@ -3,6 +3,7 @@
  * inbox.c - wakes from other threads: a worker's inbox, and how its sleep is ended.
  */
 #include <base/syscall.h>
+#include <core/guest.h>
 #include <core/inbox.h>
 #include <core/runtime.h>
 #include <core/wake.h>
@@ -49,6 +50,10 @@ void weft__ready_elsewhere(struct task *task)
 	}
 	if (index == OWNER_NONE) {
 		weft__movable_deliver(task);
+		return;
+	}
+	if (index == OWNER_GUEST) {
+		weft__guest_ready(task);
 		return;
 	}
 	worker = weft__worker(index);

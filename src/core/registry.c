@@ -9,7 +9,7 @@
 #include <base/sanitizer.h>
 #include <core/runtime.h>
 
-enum { WORKERS_MAX = OWNER_NONE };
+enum { WORKERS_MAX = OWNER_GUEST };
 
 /* Slot 0 stays empty: index 0 means "no worker". */
 static _Atomic(struct worker *) workers[WORKERS_MAX];

@@ -111,6 +111,16 @@ static always_inline void task_put(struct task *task)
 		weft__task_free(task);
 }
 
+/** Has the task of a handle ended? 1, 0, -ESRCH, -EDEADLK (the caller itself), -EBUSY (another
+ * one joins or watches it). */
+int weft__join_ready(weft_task *handle);
+
+/** When it ends it wakes @ticket with 0, once. 0; 1: it has ended already; or as above. */
+int weft__join_watch(weft_task *handle, uint64_t ticket);
+
+/** Undoes that, whether or not it has ended meanwhile: the handle may be joined. */
+void weft__join_unwatch(weft_task *handle, uint64_t ticket);
+
 /** weft_cancel() by address. */
 void weft__task_cancel(struct task *task);
 

@@ -52,6 +52,7 @@ enum task_flags {
 	TASK_PRIVATE = 1u << 8, /* its block is a private_task */
 	TASK_STAYS = 1u << 9,   /* movable, but parked inside a coroutine of its thread */
 	TASK_NO_EXIT_REQUEST = 1u << 10, /* exit.h: a request to end waits */
+	TASK_GUEST = 1u << 11,           /* no task, but a plain thread: guest.h */
 
 	/* Leaving the CPU takes more than a switch: weft__leave_rare(). All in the low byte,
 	 * which is tested at each switch. */
@@ -59,8 +60,8 @@ enum task_flags {
 	TASK_YIELDS_RARE = TASK_LEAVES_RARE | TASK_CREW
 };
 
-/** In the place of an owner's index: a movable task has none. */
-enum { OWNER_NONE = 0xffff };
+/** In the place of an owner's index: a movable task has none, a guest (guest.h) is one. */
+enum { OWNER_NONE = 0xffff, OWNER_GUEST = 0xfffe };
 
 /** From WAIT_SLEEP on it is parked, and this is what it waits for. Only a NEW
  * one may move to another worker, unless it has WEFT_MIGRATE. */
@@ -83,7 +84,10 @@ enum task_state {
  * the object's lock. */
 struct waiter {
 	struct list link;
-	uint64_t ticket;
+	union {
+		uint64_t ticket;
+		void *value; /* of a channel: where the partner finds or leaves it */
+	};
 	void *object;
 };
 

@@ -94,8 +94,8 @@ static bool look_at_task(struct task *task, void *arg)
 		return false;
 	}
 	doing = weft__doing(&view);
-	if (doing == DOING_DEAD)
-		return true;
+	if (doing == DOING_DEAD || (view.copy.task.flags & TASK_GUEST))
+		return true; /* threads are counted before */
 	if (may_go_on(doing)) {
 		census->lively = true;
 		return false;

@@ -4,6 +4,7 @@
  */
 #include <base/log.h>
 #include <base/peek.h>
+#include <core/guest.h>
 #include <core/waitable.h>
 #include <core/runtime.h>
 #include <debug/describe.h>
@@ -75,6 +76,10 @@ void weft__describe_task(const struct task *task, char buf[WHAT_BYTES])
 	if (!task || !weft__peek(&word, (uintptr_t)task, sizeof(word)) ||
 	    !weft__task_view(task, &view)) {
 		weft__format(buf, WHAT_BYTES, "a task");
+		return;
+	}
+	if (view.copy.task.flags & TASK_GUEST) {
+		weft__format(buf, WHAT_BYTES, "plain thread %u", guest_tid(&view.copy.task));
 		return;
 	}
 	weft__describe_name(&view, name);

@@ -61,6 +61,11 @@ static bool count_task(struct task *task, void *arg)
 	if (!weft__task_view(task, &view))
 		return true;
 	doing = weft__doing(&view);
+	if (view.copy.task.flags & TASK_GUEST) { /* a plain thread: shown when it waits */
+		if (view.waiting)
+			note_single(dump, task, view.copy.task.id);
+		return true;
+	}
 	dump->tasks++;
 	dump->doing[doing]++;
 	worker = &dump->by_worker[view_worker(&view)];
@@ -131,7 +136,7 @@ static bool group_task(struct task *task, void *arg)
 	struct backtrace backtrace;
 	struct task_view view;
 
-	if (!weft__task_view(task, &view))
+	if (!weft__task_view(task, &view) || (view.copy.task.flags & TASK_GUEST))
 		return true;
 	weft__record_backtrace(&dump->recorder, &view, &backtrace);
 	weft__group_add(&dump->groups, task, &view, &backtrace,

@@ -17,6 +17,8 @@ static bool has_stack(const struct task_view *view)
 {
 	enum doing doing = weft__doing(view);
 
+	if (view->copy.task.flags & TASK_GUEST)
+		return false; /* a plain thread's, which is not ours to read */
 	return doing != DOING_RUN && doing != DOING_NEW && doing != DOING_DEAD;
 }
 
@@ -131,16 +133,21 @@ static void put_origin(struct recorder *recorder, const struct task *task,
 void weft__record_task(struct recorder *recorder, const struct task *task)
 {
 	struct out *out = &recorder->out;
-	char name[NAME_BYTES], what[WHAT_BYTES], text[32];
+	char name[WHAT_BYTES], what[WHAT_BYTES], text[32];
 	struct task_view view, after;
 	struct backtrace backtrace;
 	int64_t waiting_ns;
 
 	if (!weft__task_view(task, &view))
 		return; /* it has ended */
+	weft__describe_wait(task, &view, recorder->now_ns, what);
+	if (view.copy.task.flags & TASK_GUEST) {
+		weft__describe_task(task, name);
+		weft__out(out, "\n%s: %s\n", name, what);
+		return;
+	}
 	weft__record_backtrace(recorder, &view, &backtrace);
 	weft__describe_name(&view, name);
-	weft__describe_wait(task, &view, recorder->now_ns, what);
 	waiting_ns = weft__waiting_ns(&view, recorder->now_ns);
 	if ((view.copy.task.flags & TASK_THREAD) && !name[0])
 		weft__format(name, sizeof(name), " \"main\"");

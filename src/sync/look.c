@@ -1,0 +1,266 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * look.c - the half of a select that does not wait: which cases can be done, which of them
+ * shall be, and doing it. One look is often enough; it takes no memory and opens no wait.
+ */
+#include <stdlib.h>
+
+#include <base/rng.h>
+#include <sync/select.h>
+#include <weft/time.h>
+
+enum { SORT_FEW = 32 /* above it qsort() */ };
+
+/* --- the cases --------------------------------------------------------------------------- */
+
+const struct select_source *weft__select_source(const struct select *select, const weft_case *which)
+{
+	switch (which->kind) {
+	case WEFT_CASE_FD:
+		return which->fd >= 0 ? select->descriptors : NULL;
+	case WEFT_CASE_TASK:
+		return which->object ? &weft__select_tasks : NULL;
+	default:
+		return NULL;
+	}
+}
+
+int weft__select_check(struct select *select)
+{
+	for (unsigned i = 0; i < select->count; i++) {
+		const weft_case *which = &select->cases[i];
+		const weft_chan *chan = which->object;
+
+		if ((unsigned)which->kind > WEFT_CASE_PROMISE)
+			return -EINVAL;
+		select->sources += weft__select_source(select, which) != NULL;
+		select->has_descriptor |= which->kind == WEFT_CASE_FD && which->fd >= 0;
+		if (!case_is_channel(which))
+			continue;
+		if (which->kind == WEFT_CASE_SEND && chan->kind == CHAN_TIMER)
+			return -EPERM;
+		if (which->kind == WEFT_CASE_SEND && !which->value && chan->elem_bytes)
+			return -EINVAL;
+	}
+	return 0;
+}
+
+/* --- locks: S1 --------------------------------------------------------------------------- */
+
+static int by_address(const void *left, const void *right)
+{
+	uintptr_t l = (uintptr_t) * (weft_chan *const *)left;
+	uintptr_t r = (uintptr_t) * (weft_chan *const *)right;
+
+	return l < r ? -1 : l > r;
+}
+
+static void sort(weft_chan **order, unsigned count)
+{
+	if (count > SORT_FEW) {
+		qsort(order, count, sizeof(*order), by_address);
+		return;
+	}
+	for (unsigned i = 1; i < count; i++) {
+		weft_chan *chan = order[i];
+		unsigned at = i;
+
+		for (; at > 0 && (uintptr_t)order[at - 1] > (uintptr_t)chan; at--)
+			order[at] = order[at - 1];
+		order[at] = chan;
+	}
+}
+
+void weft__select_order(struct select *select)
+{
+	unsigned count = 0, kept = 0;
+
+	for (unsigned i = 0; i < select->count; i++)
+		if (case_is_channel(&select->cases[i]))
+			select->order[count++] = select->cases[i].object;
+	sort(select->order, count);
+	for (unsigned i = 0; i < count; i++)
+		if (!kept || select->order[kept - 1] != select->order[i])
+			select->order[kept++] = select->order[i];
+	select->channels = kept;
+}
+
+static inline void lock_all(struct select *select)
+{
+	for (unsigned i = 0; i < select->channels; i++)
+		spin_lock(&select->order[i]->lock);
+}
+
+/* --- looking ----------------------------------------------------------------------------- */
+
+static int64_t now(struct select *select)
+{
+	if (!select->now_ns)
+		select->now_ns = weft_now();
+	return select->now_ns;
+}
+
+/* Whether somebody is there whose wait is open. That may end the next moment, not being
+ * under our lock: then the deed fails, and we look again. Those who have gone are let go. */
+static bool has_peer(struct waitq *queue)
+{
+	while (!list_empty(&queue->list)) {
+		struct waiter *waiter = container_of(queue->list.next, struct waiter, link);
+		uint32_t wait =
+			atomic_load_explicit(&waiter_task(waiter)->wait, memory_order_relaxed);
+
+		if (likely(wait & WAIT_WAITING))
+			return true;
+		list_remove(&waiter->link);
+	}
+	return false;
+}
+
+static bool may_send(weft_chan *chan)
+{
+	return chan->closed || !values_full(&chan->values) || has_peer(&chan->receivers);
+}
+
+static bool may_recv(struct select *select, weft_chan *chan)
+{
+	if (likely(chan->kind == CHAN_PLAIN))
+		return chan->values.count || chan->closed || has_peer(&chan->senders);
+	if (chan->closed || (chan->when_ns != WEFT_FOREVER && now(select) >= chan->when_ns))
+		return true;
+	if (chan->when_ns < select->until_ns)
+		select->until_ns = chan->when_ns;
+	return false;
+}
+
+static bool time_has_come(struct select *select, int64_t when_ns)
+{
+	if (when_ns == WEFT_FOREVER)
+		return false;
+	if (now(select) >= when_ns)
+		return true;
+	if (when_ns < select->until_ns)
+		select->until_ns = when_ns;
+	return false;
+}
+
+/* 1, 0, or why the select fails. */
+static int is_ready(struct select *select, unsigned i)
+{
+	weft_case *which = &select->cases[i];
+
+	switch (which->kind) {
+	case WEFT_CASE_SEND:
+		return which->object && may_send(which->object);
+	case WEFT_CASE_RECV:
+		return which->object && may_recv(select, which->object);
+	case WEFT_CASE_TIME:
+		return time_has_come(select, which->when_ns);
+	default:
+		return 0;
+	}
+}
+
+/* A case that can be done, each as likely as the others: the k-th that is found takes the
+ * place of the one before with probability 1/k (Vitter's reservoir of one, 1985). */
+struct choice {
+	unsigned ready;
+	int pick; /* -1: none */
+};
+
+/* A thread without a worker draws from a stream that all of them share. */
+static coldpath uint32_t guest_below(uint32_t bound)
+{
+	static _Atomic uint64_t stream;
+	struct rng rng;
+
+	weft__rng_init(&rng, atomic_fetch_add_explicit(&stream, 1, memory_order_relaxed));
+	return rng_below(&rng, bound);
+}
+
+static uint32_t draw_below(uint32_t bound)
+{
+	struct worker *worker = thread_fresh()->worker;
+
+	return likely(worker != NULL) ? rng_below(&worker->rng, bound) : guest_below(bound);
+}
+
+static inline void offer(struct choice *choice, unsigned i)
+{
+	if (choice->ready++ == 0 || draw_below(choice->ready) == 0)
+		choice->pick = (int)i;
+}
+
+/* Locks held. */
+static void look(struct select *select, struct choice *choice)
+{
+	for (unsigned i = 0; i < select->count; i++)
+		if (is_ready(select, i))
+			offer(choice, i);
+}
+
+/* The sources, before the locks. */
+static int look_at_sources(struct select *select, struct choice *choice)
+{
+	for (unsigned i = 0; select->sources && i < select->count; i++) {
+		const struct select_source *source = weft__select_source(select, &select->cases[i]);
+		int rc = source ? source->ready(&select->cases[i], &select->watches[i]) : 0;
+
+		if (rc < 0)
+			return rc;
+		if (rc)
+			offer(choice, i);
+	}
+	return 0;
+}
+
+/* Locks held. False: the peer that was there has gone. */
+static bool carry_out(struct select *select, unsigned i, struct peer *ret_peer)
+{
+	weft_case *which = &select->cases[i];
+	weft_chan *chan = which->object;
+
+	if (which->kind == WEFT_CASE_SEND) {
+		which->result = chan_send_now(chan, which->value, ret_peer);
+	} else if (which->kind == WEFT_CASE_RECV) {
+		if (unlikely(chan->kind == CHAN_TIMER)) {
+			which->result = -EPIPE;
+			if (!chan->closed)
+				which->result = weft__ticker_take(chan, now(select), which->value)
+							? 0
+							: -EAGAIN;
+		} else {
+			which->result = chan_recv_now(chan, which->value, ret_peer);
+		}
+	} else if (which->kind != WEFT_CASE_FD) {
+		which->result = 0;
+	}
+	return which->result != -EAGAIN || which->kind == WEFT_CASE_FD;
+}
+
+int weft__select_try(struct select *select, int64_t deadline_ns)
+{
+	for (;;) {
+		struct choice choice = { 0, -1 };
+		struct peer peer = { NULL, NULL, 0 };
+		bool done = false;
+		int rc;
+
+		select->now_ns = 0;
+		select->until_ns = deadline_ns;
+		rc = look_at_sources(select, &choice);
+		if (rc < 0)
+			return rc;
+		lock_all(select);
+		look(select, &choice);
+		if (choice.pick < 0)
+			return -EAGAIN;
+		done = carry_out(select, (unsigned)choice.pick, &peer);
+		select_unlock(select);
+		if (peer.task)
+			party_wake(peer.task, peer.result);
+		if (done && select->cases[choice.pick].result != -ENOMEM)
+			return choice.pick;
+		if (done)
+			return -ENOMEM;
+	}
+}
