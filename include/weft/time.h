@@ -81,7 +81,10 @@ WEFT_API int weft_sleep_until(int64_t deadline_ns);
 WEFT_API int weft_timer_new(weft_chan **ret_timer, int64_t when_ns, int64_t period_ns);
 
 /**
- * weft_timer_set - change a timer's time and period; WEFT_FOREVER stops it
+ * weft_timer_set - change a timer's time and period
+ * @timer:     made by weft_timer_new()
+ * @when_ns:   absolute, the next time; WEFT_FOREVER stops it
+ * @period_ns: nanoseconds from one tick to the next; 0: there is only one
  *
  * Those who wait for it go on with the new time. Return: 0, -EINVAL (no timer, a negative
  * time), -EPIPE (closed). Any thread.

@@ -5,7 +5,7 @@
 #	```c             a file of its own: it is compiled, and linked when it has a main()
 #	```c run         and run; what it prints is what the next block, ```output, says
 #	```c fragment    statements: compiled within a function, below the prelude; its
-#	                 #include lines are moved to the head
+#	                 #include lines are moved to the head, { ... } is an empty block
 #	```c hooked ...  linked with libweft-hook, too
 #
 #	<!-- prelude     declarations that the fragments after it need; until the next one
@@ -47,7 +47,7 @@ class Code:
         if 'fragment' not in self.info:
             return at + self.text
         hoisted = ''.join(re.findall(r'^#include .*\n', self.text, re.M))
-        body = re.sub(r'^#include .*$', '', self.text, flags=re.M)
+        body = re.sub(r'^#include .*$', '', self.text, flags=re.M).replace('{ ... }', '{ }')
         prelude, line = self.prelude
         return (FRAGMENT_HEAD + hoisted + f'#line {line + 1} "{self.path}"\n' + prelude +
                 f'int fragment(void);\nint fragment(void)\n{{\n{at}{body}\treturn 0;\n}}\n')

@@ -12,7 +12,7 @@
 #	Cancellation point. Any thread ...  sentences about who may call, see ATTRIBUTES
 #	Where nothing else is said: ...     the same for a whole header, at its head
 #	- text                              indented: an item of a list
-#	indented text                       a figure; by a tab: code
+#	indented text                       a figure; by a tab, and with a semicolon: code
 import re
 
 # Who may call, when. A sentence that begins so leaves the description.
@@ -119,6 +119,10 @@ def cut_blocks(lines):
                 blocks.append(Block('text', ''))
                 kind = 'text'
             blocks[-1].text = (blocks[-1].text + ' ' + line.strip()).strip()
+    for block in blocks:
+        # Code is what has statements; the rest is a table or a picture.
+        if block.kind == 'code' and not re.search(r'[;{]\s*(//.*|/\*.*)?$', block.text, re.M):
+            block.kind = 'figure'
     return blocks, params
 
 

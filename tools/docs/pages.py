@@ -388,20 +388,20 @@ def cut_items(text):
 
 def cut_sentence(text, errors, others):
     """Sort the failures in a sentence of Return out; what is left is success."""
+    alone = re.match(r'-(E[A-Z0-9]+): (.*)', text, re.S)
+    if alone:
+        errors.append(alone.groups())
+        return ''
     success, failed = [], False
     condition = re.match(r'((?:with|when|where|after|in|for) [^:(]*): ', text, re.I)
     when = condition[1].lower() if condition else ''
     for item in cut_items(text[condition.end():] if condition else text):
         plain = re.sub(r'^;?\s*(or |and )?', '', item)
         m = ERROR.match(plain)
-        named = re.match(r'(-E[A-Z0-9]+): (.*)', plain, re.S)
         if m:
             why = m[2] or ''
             errors += [(n, f'{why}; {when}' if why and when else why or when)
                        for n in re.findall(r'E[A-Z0-9]+', m[1])]
-            failed = True
-        elif named:
-            errors.append((named[1][1:], named[2]))
             failed = True
         elif failed or OTHERS.match(plain):
             others.append(plain)
