@@ -134,7 +134,7 @@ WEFT_API int weft_chan_recv_all(weft_chan *chan, void *ret_values, size_t room);
  * The last message, not an axe: what is in the buffer can still be received. Waiting senders
  * and receivers return -EPIPE.
  *
- * Return: 0, -EALREADY (closed before), -EINVAL (NULL).
+ * Return: 0, -EALREADY (closed before), -EINVAL (@chan is NULL).
  */
 WEFT_API int weft_chan_close(weft_chan *chan);
 

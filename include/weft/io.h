@@ -171,7 +171,7 @@ WEFT_API int weft_connect(int fd, const struct sockaddr *addr, socklen_t addr_by
 /**
  * weft_close - wake every task that waits for @fd with -EBADF, then close(2)
  *
- * Return: 0, -EBADF (not open), or what close(2) failed with; @fd is closed then, too.
+ * Return: 0, -EBADF (not open), or what close(2) failed with. It is closed then, too.
  * Not a cancellation point.
  */
 WEFT_API int weft_close(int fd);

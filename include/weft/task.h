@@ -4,7 +4,9 @@
  *
  * The first call that needs one turns the calling thread into a runtime of
  * one worker, and its caller into that runtime's first task ("main"). A task
- * runs until it waits, yields or ends; then the next one runs.
+ * runs until it waits, yields or ends; then the next one runs. Making a thread a runtime may
+ * fail with -ENOTSUP (shadow stacks), -ENOMEM, -EAGAIN (no thread-local key is left), or what
+ * epoll_create1(2) failed with.
  *
  * A handle is counted: weft_spawn() gives one to its caller, who drops it by
  * weft_join() or weft_detach(). From then on join and detach answer -ESRCH, and

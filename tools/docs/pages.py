@@ -202,7 +202,7 @@ class Book:
     def result(self, header, group, page):
         void = all(d.result == 'void' or d.macro and not d.result for d in group.declarations)
         if group.returns:
-            text, errors, more = cut_returns(group.returns)
+            text, tail, errors, more = cut_returns(group.returns)
             if text == '0.' and errors + more:
                 text = '0 on success.'
             if text:
@@ -212,15 +212,18 @@ class Book:
             shared = [m for m in more if re.match(r'a shared error|as above', m)]
             more = [m for m in more if m not in shared]
             if shared:
-                _, common, others = cut_returns('0, ' + header.shared)
+                _, _, common, others = cut_returns('0, ' + header.shared)
                 names = {e for e, _ in errors}
                 errors += [(e, why) for e, why in common if e not in names]
                 more += [m for m in others if m not in more]
                 if not header.shared:
                     self.problems.append(f'{header.name}: {page.name}: there are no shared errors')
+            if not errors + more and tail:
+                page.body.append(self.fill(tail))
             if errors or more:
                 if text:
                     page.body.append('On failure a negative error code is returned.')
+                page.body += [self.fill(tail)] if tail else []
                 rows = []
                 for name, why in errors:
                     why = self.lead(group, '' if why == 'WEFT_NOWAIT' else why)
@@ -326,7 +329,7 @@ class Book:
     def errors_of_all(self, header, page):
         if not header.shared:
             return
-        _, errors, more = cut_returns('0, ' + header.shared)
+        _, _, errors, more = cut_returns('0, ' + header.shared)
         rows = ['Each of the functions may return these; its own page has all of its errors.']
         for name, why in errors:
             rows += ['.TP', roff.bold('-' + name),
@@ -415,7 +418,7 @@ def cut_sentence(text, errors, others):
 
 
 def cut_returns(text):
-    """'0, -EINVAL (why), or what x(2) failed with. More.' as (success, errors, other failures)."""
+    """'0, -EINVAL (why), or what x(2) failed with. More.' as (success, more, errors, other failures)."""
     errors, others, kept = [], [], []
     for i, part in enumerate(sentences(text.strip())):
         # Later sentences are cut only where they are nothing but errors.
@@ -423,5 +426,7 @@ def cut_returns(text):
             part = cut_sentence(part.rstrip('.'), errors, others)
             part = part and part + '.'
         if part:
-            kept.append(capital(part) if i == 0 else part)
-    return ' '.join(kept), errors, others
+            kept.append(capital(part))
+        elif i == 0:
+            kept.append('')
+    return kept[0], ' '.join(kept[1:]), errors, others
