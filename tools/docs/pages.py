@@ -376,22 +376,30 @@ ERROR = re.compile(r'(-E[A-Z0-9]+(?: (?:or|and) -E[A-Z0-9]+)*)(?: \((.*)\))?$', 
 OTHERS = re.compile(r'(the |an |other )?errors? of|whatever|what \S+ failed with|a shared error|as above')
 
 
-def cut_items(text):
-    """The text at its commas and semicolons, but for those in brackets."""
-    items, depth, item = [], 0, ''
+def cut_at(mark, text):
+    """The parts of a text between marks, but for those in brackets."""
+    parts, depth = [''], 0
     for c in text:
         depth += c in '([' and 1 or c in ')]' and -1 or 0
-        if depth == 0 and c in ',;':
-            items.append(item)
-            item = c if c == ';' else ''
+        if depth == 0 and c == mark:
+            parts.append('')
         else:
-            item += c
-    return [i.strip() for i in items + [item] if i.strip()]
+            parts[-1] += c
+    return [p.strip() for p in parts if p.strip()]
+
+
+def cut_items(text):
+    """The text at its semicolons, which are kept, and commas; '-EX: this, and that' stays whole."""
+    items = []
+    for i, part in enumerate(cut_at(';', text)):
+        found = [part] if re.match(r'(or )?-E[A-Z0-9]+: ', part) else cut_at(',', part)
+        items += ['; ' * (i > 0) + found[0]] + found[1:]
+    return items
 
 
 def cut_sentence(text, errors, others):
     """Sort the failures in a sentence of Return out; what is left is success."""
-    alone = re.match(r'-(E[A-Z0-9]+): (.*)', text, re.S)
+    alone = re.match(r'-(E[A-Z0-9]+): ([^;]*)$', text, re.S)
     if alone:
         errors.append(alone.groups())
         return ''
@@ -401,7 +409,11 @@ def cut_sentence(text, errors, others):
     for item in cut_items(text[condition.end():] if condition else text):
         plain = re.sub(r'^;?\s*(or |and )?', '', item)
         m = ERROR.match(plain)
-        if m:
+        named = re.match(r'-(E[A-Z0-9]+): (.*)', plain, re.S)
+        if named:
+            errors.append(named.groups())
+            failed = True
+        elif m:
             why = m[2] or ''
             errors += [(n, f'{why}; {when}' if why and when else why or when)
                        for n in re.findall(r'E[A-Z0-9]+', m[1])]
