@@ -25,27 +25,25 @@ const struct select_source *weft__select_source(const struct select *select, con
 	}
 }
 
-int weft__select_check(struct select *select)
+/* A channel of a case takes its place in order; once. */
+static inline void insert(struct select *select, weft_chan *chan)
 {
-	for (unsigned i = 0; i < select->count; i++) {
-		const weft_case *which = &select->cases[i];
-		const weft_chan *chan = which->object;
+	weft_chan **order = select->order;
+	unsigned at = select->channels;
 
-		if ((unsigned)which->kind > WEFT_CASE_PROMISE)
-			return -EINVAL;
-		select->sources += weft__select_source(select, which) != NULL;
-		select->has_descriptor |= which->kind == WEFT_CASE_FD && which->fd >= 0;
-		if (!case_is_channel(which))
-			continue;
-		if (which->kind == WEFT_CASE_SEND && chan->kind == CHAN_TIMER)
-			return -EPERM;
-		if (which->kind == WEFT_CASE_SEND && !which->value && chan->elem_bytes)
-			return -EINVAL;
+	if (unlikely(select->count > SORT_FEW)) {
+		order[select->channels++] = chan;
+		return;
 	}
-	return 0;
+	while (at > 0 && (uintptr_t)order[at - 1] > (uintptr_t)chan)
+		at--;
+	if (at > 0 && order[at - 1] == chan)
+		return;
+	for (unsigned i = select->channels; i > at; i--)
+		order[i] = order[i - 1];
+	order[at] = chan;
+	select->channels++;
 }
-
-/* --- locks: S1 --------------------------------------------------------------------------- */
 
 static int by_address(const void *left, const void *right)
 {
@@ -55,35 +53,50 @@ static int by_address(const void *left, const void *right)
 	return l < r ? -1 : l > r;
 }
 
-static void sort(weft_chan **order, unsigned count)
+static void sort_many(struct select *select)
 {
-	if (count > SORT_FEW) {
-		qsort(order, count, sizeof(*order), by_address);
-		return;
-	}
-	for (unsigned i = 1; i < count; i++) {
-		weft_chan *chan = order[i];
-		unsigned at = i;
+	weft_chan **order = select->order;
+	unsigned kept = 0;
 
-		for (; at > 0 && (uintptr_t)order[at - 1] > (uintptr_t)chan; at--)
-			order[at] = order[at - 1];
-		order[at] = chan;
-	}
-}
-
-void weft__select_order(struct select *select)
-{
-	unsigned count = 0, kept = 0;
-
-	for (unsigned i = 0; i < select->count; i++)
-		if (case_is_channel(&select->cases[i]))
-			select->order[count++] = select->cases[i].object;
-	sort(select->order, count);
-	for (unsigned i = 0; i < count; i++)
-		if (!kept || select->order[kept - 1] != select->order[i])
-			select->order[kept++] = select->order[i];
+	qsort(order, select->channels, sizeof(*order), by_address);
+	for (unsigned i = 0; i < select->channels; i++)
+		if (!kept || order[kept - 1] != order[i])
+			order[kept++] = order[i];
 	select->channels = kept;
 }
+
+static int check_other(struct select *select, const weft_case *which)
+{
+	if ((unsigned)which->kind > WEFT_CASE_PROMISE)
+		return -EINVAL;
+	select->sources += weft__select_source(select, which) != NULL;
+	select->has_descriptor |= which->kind == WEFT_CASE_FD && which->fd >= 0;
+	return 0;
+}
+
+int weft__select_check(struct select *select)
+{
+	for (unsigned i = 0; i < select->count; i++) {
+		const weft_case *which = &select->cases[i];
+		weft_chan *chan = which->object;
+
+		if (unlikely(!case_is_channel(which))) {
+			if (check_other(select, which) < 0)
+				return -EINVAL;
+			continue;
+		}
+		if (which->kind == WEFT_CASE_SEND && unlikely(chan->kind == CHAN_TIMER))
+			return -EPERM;
+		if (which->kind == WEFT_CASE_SEND && unlikely(!which->value && chan->elem_bytes))
+			return -EINVAL;
+		insert(select, chan);
+	}
+	if (unlikely(select->count > SORT_FEW))
+		sort_many(select);
+	return 0;
+}
+
+/* --- locks: S1 --------------------------------------------------------------------------- */
 
 static inline void lock_all(struct select *select)
 {
@@ -143,21 +156,13 @@ static bool time_has_come(struct select *select, int64_t when_ns)
 	return false;
 }
 
-/* 1, 0, or why the select fails. */
-static int is_ready(struct select *select, unsigned i)
+static bool is_ready(struct select *select, const weft_case *which)
 {
-	weft_case *which = &select->cases[i];
-
-	switch (which->kind) {
-	case WEFT_CASE_SEND:
-		return which->object && may_send(which->object);
-	case WEFT_CASE_RECV:
+	if (likely(which->kind == WEFT_CASE_RECV))
 		return which->object && may_recv(select, which->object);
-	case WEFT_CASE_TIME:
-		return time_has_come(select, which->when_ns);
-	default:
-		return 0;
-	}
+	if (likely(which->kind == WEFT_CASE_SEND))
+		return which->object && may_send(which->object);
+	return which->kind == WEFT_CASE_TIME && time_has_come(select, which->when_ns);
 }
 
 /* A case that can be done, each as likely as the others: the k-th that is found takes the
@@ -194,14 +199,14 @@ static inline void offer(struct choice *choice, unsigned i)
 static void look(struct select *select, struct choice *choice)
 {
 	for (unsigned i = 0; i < select->count; i++)
-		if (is_ready(select, i))
+		if (is_ready(select, &select->cases[i]))
 			offer(choice, i);
 }
 
 /* The sources, before the locks. */
 static int look_at_sources(struct select *select, struct choice *choice)
 {
-	for (unsigned i = 0; select->sources && i < select->count; i++) {
+	for (unsigned i = 0; i < select->count; i++) {
 		const struct select_source *source = weft__select_source(select, &select->cases[i]);
 		int rc = source ? source->ready(&select->cases[i], &select->watches[i]) : 0;
 
@@ -213,28 +218,22 @@ static int look_at_sources(struct select *select, struct choice *choice)
 	return 0;
 }
 
-/* Locks held. False: the peer that was there has gone. */
-static bool carry_out(struct select *select, unsigned i, struct peer *ret_peer)
+/* What the chosen case gives; -EAGAIN: the peer that was there has gone. Locks held. */
+static int carry_out(struct select *select, weft_case *which, struct peer *ret_peer)
 {
-	weft_case *which = &select->cases[i];
 	weft_chan *chan = which->object;
 
-	if (which->kind == WEFT_CASE_SEND) {
-		which->result = chan_send_now(chan, which->value, ret_peer);
-	} else if (which->kind == WEFT_CASE_RECV) {
-		if (unlikely(chan->kind == CHAN_TIMER)) {
-			which->result = -EPIPE;
-			if (!chan->closed)
-				which->result = weft__ticker_take(chan, now(select), which->value)
-							? 0
-							: -EAGAIN;
-		} else {
-			which->result = chan_recv_now(chan, which->value, ret_peer);
-		}
-	} else if (which->kind != WEFT_CASE_FD) {
-		which->result = 0;
-	}
-	return which->result != -EAGAIN || which->kind == WEFT_CASE_FD;
+	if (which->kind == WEFT_CASE_SEND)
+		return chan_send_now(chan, which->value, ret_peer);
+	if (which->kind == WEFT_CASE_FD)
+		return which->result; /* its source has said it */
+	if (which->kind != WEFT_CASE_RECV)
+		return 0;
+	if (likely(chan->kind == CHAN_PLAIN))
+		return chan_recv_now(chan, which->value, ret_peer);
+	if (chan->closed)
+		return -EPIPE;
+	return weft__ticker_take(chan, now(select), which->value) ? 0 : -EAGAIN;
 }
 
 int weft__select_try(struct select *select, int64_t deadline_ns)
@@ -242,25 +241,28 @@ int weft__select_try(struct select *select, int64_t deadline_ns)
 	for (;;) {
 		struct choice choice = { 0, -1 };
 		struct peer peer = { NULL, NULL, 0 };
-		bool done = false;
 		int rc;
 
 		select->now_ns = 0;
 		select->until_ns = deadline_ns;
-		rc = look_at_sources(select, &choice);
-		if (rc < 0)
-			return rc;
+		if (unlikely(select->sources)) {
+			rc = look_at_sources(select, &choice);
+			if (rc < 0)
+				return rc;
+		}
 		lock_all(select);
 		look(select, &choice);
 		if (choice.pick < 0)
 			return -EAGAIN;
-		done = carry_out(select, (unsigned)choice.pick, &peer);
+		rc = carry_out(select, &select->cases[choice.pick], &peer);
 		select_unlock(select);
 		if (peer.task)
 			party_wake(peer.task, peer.result);
-		if (done && select->cases[choice.pick].result != -ENOMEM)
-			return choice.pick;
-		if (done)
-			return -ENOMEM;
+		if (rc == -EAGAIN)
+			continue;
+		if (rc == -ENOMEM)
+			return rc;
+		select->cases[choice.pick].result = rc;
+		return choice.pick;
 	}
 }

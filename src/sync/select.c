@@ -72,7 +72,7 @@ static void leave_queues(struct select *select, int fired)
 /* 0: all armed; 1: one is ready; < 0. */
 static int arm_sources(struct select *select, uint64_t ticket)
 {
-	for (unsigned i = 0; select->sources && i < select->count; i++) {
+	for (unsigned i = 0; i < select->count; i++) {
 		const struct select_source *source = weft__select_source(select, &select->cases[i]);
 		int rc;
 
@@ -93,7 +93,7 @@ static int disarm_sources(struct select *select, int error)
 {
 	int fired = -1;
 
-	for (unsigned i = 0; select->sources && i < select->count; i++) {
+	for (unsigned i = 0; i < select->count; i++) {
 		struct watch *watch = &select->watches[i];
 
 		if (!watch->armed)
@@ -124,7 +124,7 @@ enum { SELECT_MORE = -4096 }; /* no errno */
 
 /* Locks held, and released. Return: a case that has been done; SELECT_MORE: look again; or
  * why the select is over. */
-static int wait_once(struct select *select)
+static inline int wait_once(struct select *select)
 {
 	struct task *self = select->self;
 	int rc, fired = -1, failed = 0;
@@ -135,7 +135,7 @@ static int wait_once(struct select *select)
 	}
 	queue_all(select);
 	select_unlock(select);
-	rc = arm_sources(select, party_ticket(self));
+	rc = likely(!select->sources) ? 0 : arm_sources(select, party_ticket(self));
 	if (likely(rc == 0)) {
 		rc = park(select);
 	} else {
@@ -166,10 +166,9 @@ static int wait_once(struct select *select)
 /* How many bytes of memory it takes to wait. */
 static size_t wait_bytes(const struct select *select)
 {
-	size_t bytes = select->count * sizeof(struct select_node);
+	size_t bytes = select->count *
+		       (sizeof(struct select_node) + sizeof(struct watch) + sizeof(weft_chan *));
 
-	if (select->sources)
-		bytes += select->count * sizeof(struct watch);
 	if (party_is_shared(select->self))
 		for (unsigned i = 0; i < select->count; i++)
 			if (case_is_channel(&select->cases[i]))
@@ -206,7 +205,7 @@ static void fetch_value(struct select *select, unsigned i)
 /* --- the whole --------------------------------------------------------------------------- */
 
 /* Until a case has fired, or it is over. */
-static int run(struct select *select, int64_t deadline_ns)
+static always_inline int run(struct select *select, int64_t deadline_ns)
 {
 	bool late = false;
 	int rc;
@@ -228,11 +227,12 @@ static int run(struct select *select, int64_t deadline_ns)
 	return rc;
 }
 
-/* Many cases, or values that must not lie on the stack: all of it in one block. */
+/* Values that must not lie on the stack, or many cases: all of it in one block. @origin has
+ * been checked, with an order of its own; or not yet, having no room for one. */
 static noinline int run_on_heap(const struct select *origin, int64_t deadline_ns)
 {
 	size_t count = origin->count;
-	size_t bytes = sizeof(struct select) + count * sizeof(weft_chan *) + wait_bytes(origin);
+	size_t bytes = sizeof(struct select) + wait_bytes(origin);
 	struct select *select = weft__malloc(bytes);
 	int rc;
 
@@ -241,24 +241,26 @@ static noinline int run_on_heap(const struct select *origin, int64_t deadline_ns
 	*select = *origin;
 	select->nodes = (struct select_node *)(select + 1);
 	select->watches = (struct watch *)(select->nodes + count);
-	select->order = (weft_chan **)(select->watches + (origin->sources ? count : 0));
-	weft__select_order(select);
-	memset(select->watches, 0, select->sources ? count * sizeof(struct watch) : 0);
-	place_values(select, (char *)(select->order + count));
-	rc = run(select, deadline_ns);
+	select->order = (weft_chan **)(select->watches + count);
+	memset(select->watches, 0, count * sizeof(struct watch));
+	select->channels = select->sources = 0;
+	rc = weft__select_check(select);
+	if (rc == 0) {
+		place_values(select, (char *)(select->order + count));
+		rc = run(select, deadline_ns);
+	}
 	weft__free(select);
 	return rc;
 }
 
-static int run_few(struct select *select, int64_t deadline_ns)
+static RETURNS_BY_JUMP int run_few(struct select *select, int64_t deadline_ns)
 {
 	struct select_node nodes[FEW];
 	struct watch watches[FEW];
 
 	select->nodes = nodes;
 	select->watches = watches;
-	weft__select_order(select);
-	if (select->sources)
+	if (unlikely(select->sources))
 		memset(watches, 0, sizeof(watches));
 	return run(select, deadline_ns);
 }
@@ -277,14 +279,24 @@ static int run_shared(struct select *select, int64_t deadline_ns)
 {
 	int rc;
 
-	if (select->count > FEW || select->sources)
+	if (select->sources)
 		return run_on_heap(select, deadline_ns);
-	weft__select_order(select);
 	rc = weft__select_try(select, deadline_ns);
 	if (rc != -EAGAIN)
 		return rc;
 	select_unlock(select);
 	return deadline_ns == WEFT_NOWAIT ? rc : run_on_heap(select, deadline_ns);
+}
+
+/* Sources make a runtime of the thread, so they must be known before its task. */
+static noinline int run_many(struct select *select, int64_t deadline_ns)
+{
+	int rc = 0;
+
+	for (unsigned i = 0; i < select->count; i++)
+		select->sources += weft__select_source(select, &select->cases[i]) != NULL;
+	rc = find_self(select);
+	return rc < 0 ? rc : run_on_heap(select, deadline_ns);
 }
 
 int weft__select(weft_case *cases, unsigned count, int64_t deadline_ns,
@@ -298,14 +310,15 @@ int weft__select(weft_case *cases, unsigned count, int64_t deadline_ns,
 				 .order = order };
 	int rc;
 
-	if (count > CASES_MAX || (!cases && count))
+	if (unlikely(count > CASES_MAX || (!cases && count)))
 		return -EINVAL;
+	if (unlikely(count > FEW))
+		return run_many(&select, deadline_ns);
 	rc = weft__select_check(&select);
 	if (rc == 0)
 		rc = find_self(&select);
-	if (rc < 0)
+	if (unlikely(rc < 0))
 		return rc;
-	if (party_is_shared(select.self))
-		return run_shared(&select, deadline_ns);
-	return count <= FEW ? run_few(&select, deadline_ns) : run_on_heap(&select, deadline_ns);
+	return party_is_shared(select.self) ? run_shared(&select, deadline_ns)
+					    : run_few(&select, deadline_ns);
 }

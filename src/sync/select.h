@@ -58,11 +58,8 @@ struct select {
 
 /* --- look.c: without waiting ------------------------------------------------------------- */
 
-/** Checks the cases, and counts sources. 0, -EINVAL, -EPERM. */
+/** Checks the cases; fills in order and channels (S1), and sources. 0, -EINVAL, -EPERM. */
 int weft__select_check(struct select *select);
-
-/** Fills in order and channels (S1). */
-void weft__select_order(struct select *select);
 
 /** Looks once, and does what can be done. Return: the case; -EAGAIN: there is none, and the
  * locks of all channels are held; or why the select fails. */
