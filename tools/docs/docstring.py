@@ -7,6 +7,7 @@
 #	weft_name - brief                   first line; without one: the first sentence
 #	@name: text                         a parameter; at a header's head: of all functions
 #	Return: text                        up to the end of the paragraph; Return, then: text
+#	0, -EINVAL (why).                   a sentence that begins so is a short Return
 #	-EINVAL (why)                       an error, within Return
 #	as above; a shared error            in Return: what "Errors that all share:" at the head lists
 #	Cancellation point. Any thread ...  sentences about who may call, see ATTRIBUTES
@@ -82,7 +83,7 @@ def comment_lines(comment):
 
 def sentences(text):
     """'e.g.' and 'a.b' do not end a sentence: a blank and a large letter (or @, -, *) must follow."""
-    return re.split(r'(?<=[.])\s+(?=[A-Z@*\-"<]|weft)', text)
+    return re.split(r'(?<=[.])\s+(?=[A-Z@*\-"<]|weft|[01](?:,|;|:| or|\.$|$))', text)
 
 
 def cut_blocks(lines):
@@ -180,10 +181,21 @@ def read_doc(group, doc):
         if mark:
             condition = mark[8:-1] + ': ' if mark.startswith('Return, ') else ''
             group.returns += ' ' * bool(group.returns) + condition + take_attributes(after, group.attributes)
+    take_short_return(group, blocks)
     first = sentences(blocks[0].text) if blocks[0].text else ['']
     group.brief = first[0].rstrip('.')
     blocks[0].text = ' '.join(first[1:])
     group.blocks = [b for b in blocks if b.text.strip()]
+
+
+def take_short_return(group, blocks):
+    """'free it. 0, -EBUSY (waited for).' says what it returns as well."""
+    for block in [] if group.returns else [b for b in blocks if b.kind == 'text']:
+        parts = sentences(block.text)
+        for i, part in enumerate(parts):
+            if re.match(r'[01](,|;|:| or| when|\.?$)', part):
+                block.text, group.returns = ' '.join(parts[:i]), ' '.join(parts[i:]).replace('0 or -E', '0, -E')
+                return
 
 
 def read_head(header, comment):
@@ -317,7 +329,8 @@ def add_group(header, doc, code):
     header.private += [d for d in found if '__' in d.name]
     if found and not public:
         return
-    if doc is None and not public and not re.search(r'\b(enum|struct|typedef)\b.*\bweft_(?!_)', code):
+    if doc is None and not public and not re.search(
+            r'\b(enum|struct|typedef)\b.*\bweft_(?!_)|^#define WEFT_(?!API|\w+_DECLS|\w+_H$)[A-Z]', code, re.M):
         return
     try:
         header.groups.append(Group(doc, code, public))

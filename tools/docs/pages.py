@@ -303,7 +303,10 @@ class Book:
                 functions += ['.TP', names, self.fill(capital(group.brief) + '.')]
                 page.see.add((group.name, '3'))
             else:
-                types += ['.PP', '.EX', roff.verbatim(without_private(group.code)), '.EE']
+                code = without_private(group.code)
+                if not code:
+                    continue
+                types += ['.PP', '.EX', roff.verbatim(code), '.EE']
                 if group.brief:
                     # The sentences after the first one go on in its paragraph.
                     types += ['.PP', self.fill(capital(group.brief) + '.')] + self.blocks(group.blocks)
@@ -369,7 +372,11 @@ def sentence(text):
 
 
 def without_private(code):
-    return '\n'.join(line for line in code.split('\n') if not re.match(r'#define WEFT__', line))
+    code = re.sub(r'^#define WEFT__.*(?:\\\n.*)*$\n?', '', code, flags=re.M)
+    code = re.sub(r'^(#define \w+(?:\([^)]*\))?)\s*\\\n(?:.*\\\n)*.*$', r'\1 ...', code, flags=re.M)
+    code = re.sub(r'^.*\bweft__\w+(\[\d+\])?;.*\n(?!.*\bweft__)', '\t...\n', code, flags=re.M)
+    code = re.sub(r'^.*\bweft__\w+.*;\n', '', code, flags=re.M)
+    return code.replace('WEFT__OBJECT ', '').strip('\n')
 
 
 ERROR = re.compile(r'(-E[A-Z0-9]+(?: (?:or|and) -E[A-Z0-9]+)*)(?: \((.*)\))?$', re.S)
