@@ -5,7 +5,7 @@
 #	```c             a file of its own: it is compiled, and linked when it has a main()
 #	```c run         and run; what it prints is what the next block, ```output, says
 #	```c fragment    statements: compiled within a function, below the prelude; its
-#	                 #include lines are moved to the head, { ... } is an empty block
+#	                 #include lines and functions in it are moved out; { ... } is an empty block
 #	```c hooked ...  linked with libweft-hook, too
 #
 #	<!-- prelude     declarations that the fragments after it need; until the next one
@@ -46,10 +46,13 @@ class Code:
         at = f'#line {self.line + 1} "{self.path}"\n'
         if 'fragment' not in self.info:
             return at + self.text
-        hoisted = ''.join(re.findall(r'^#include .*\n', self.text, re.M))
-        body = re.sub(r'^#include .*$', '', self.text, flags=re.M).replace('{ ... }', '{ }')
+        # What stands outside of functions moves there; its lines stay behind, empty.
+        outside = re.compile(r'^#include [^\n]*\n|^static [^\n;]*\n\{\n.*?^\}\n', re.M | re.S)
+        body = outside.sub(lambda m: '\n' * m[0].count('\n'), self.text).replace('{ ... }', '{ }')
+        includes, functions = [''.join(f for f in outside.findall(self.text) if f.startswith('#') == want)
+                               for want in (True, False)]
         prelude, line = self.prelude
-        return (FRAGMENT_HEAD + hoisted + f'#line {line + 1} "{self.path}"\n' + prelude +
+        return (FRAGMENT_HEAD + includes + f'#line {line + 1} "{self.path}"\n' + prelude + functions +
                 f'int fragment(void);\nint fragment(void)\n{{\n{at}{body}\treturn 0;\n}}\n')
 
 

@@ -5,7 +5,7 @@
 #
 # What is understood in a comment:
 #	weft_name - brief                   first line; without one: the first sentence
-#	@name: text                         a parameter; at a header's head: of all functions
+#	@name: text                         a parameter, or @several, @names; at a header's head: of all functions
 #	Return: text                        up to the end of the paragraph; Return, then: text
 #	0, -EINVAL (why).                   a sentence that begins so is a short Return
 #	-EINVAL (why)                       an error, within Return
@@ -97,12 +97,12 @@ def cut_blocks(lines):
                 kind = None
             name = None
             continue
-        entry = re.match(r'@(\w+):\s+(.*)', line)
+        entry = re.match(r'(@\w+(?:, @\w+)*):\s+(.*)', line)
         if entry:
-            name, kind = entry.group(1), None
-            params[name] = entry.group(2)
+            name, kind = re.findall(r'\w+', entry.group(1)), None
+            params.update((n, entry.group(2)) for n in name)
         elif name and re.match(r'\s', line):
-            params[name] += ' ' + line.strip()
+            params.update((n, params[n] + ' ' + line.strip()) for n in name)
         elif re.match(r'\s+- ', line):
             kind, name = 'item', None
             blocks.append(Block('item', line.strip()[2:]))
@@ -162,7 +162,7 @@ def read_doc(group, doc):
     if titled:
         group.title = titled.group(1)
         lines[0] = lines[0][titled.end():]
-        while lines and lines[0].strip() and not re.match(r'@\w+:|\s', lines[0]):
+        while lines and lines[0].strip() and not re.match(r'@\w+[:,]|\s', lines[0]):
             brief_lines.append(lines.pop(0).strip())
         text = ' '.join(brief_lines)
         if re.match(r'0[ ,:]|Return:', text):
