@@ -6,6 +6,7 @@
 #include <base/fault.h>
 #include <base/log.h>
 #include <base/peek.h>
+#include <sync/look.h>
 #include <sync/select.h>
 #include <weft/time.h>
 
@@ -73,7 +74,7 @@ static void leave_queues(struct select *select, int fired)
 static int arm_sources(struct select *select, uint64_t ticket)
 {
 	for (unsigned i = 0; i < select->count; i++) {
-		const struct select_source *source = weft__select_source(select, &select->cases[i]);
+		const struct select_source *source = source_of(select, &select->cases[i]);
 		int rc;
 
 		if (!source)
@@ -99,8 +100,7 @@ static int disarm_sources(struct select *select, int error)
 		if (!watch->armed)
 			continue;
 		watch->armed = false;
-		if (weft__select_source(select, &select->cases[i])
-			    ->disarm(&select->cases[i], watch) &&
+		if (source_of(select, &select->cases[i])->disarm(&select->cases[i], watch) &&
 		    fired < 0)
 			fired = (int)i;
 	}
@@ -130,11 +130,11 @@ static inline int wait_once(struct select *select)
 	int rc, fired = -1, failed = 0;
 
 	if (unlikely(!party_begin(self))) {
-		select_unlock(select);
+		unlock_all(select);
 		return party_refused(self);
 	}
 	queue_all(select);
-	select_unlock(select);
+	unlock_all(select);
 	rc = likely(!select->sources) ? 0 : arm_sources(select, party_ticket(self));
 	if (likely(rc == 0)) {
 		rc = park(select);
@@ -211,11 +211,11 @@ static always_inline int run(struct select *select, int64_t deadline_ns)
 	int rc;
 
 	do {
-		rc = weft__select_try(select, deadline_ns);
+		rc = try_once(select, deadline_ns);
 		if (rc != -EAGAIN)
 			return rc;
 		if (deadline_ns == WEFT_NOWAIT || late) {
-			select_unlock(select);
+			unlock_all(select);
 			return late ? -ETIMEDOUT : -EAGAIN;
 		}
 		rc = wait_once(select);
@@ -244,7 +244,8 @@ static noinline int run_on_heap(const struct select *origin, int64_t deadline_ns
 	select->order = (weft_chan **)(select->watches + count);
 	memset(select->watches, 0, count * sizeof(struct watch));
 	select->channels = select->sources = 0;
-	rc = weft__select_check(select);
+	select->ordered = false;
+	rc = check(select);
 	if (rc == 0) {
 		place_values(select, (char *)(select->order + count));
 		rc = run(select, deadline_ns);
@@ -265,12 +266,12 @@ static RETURNS_BY_JUMP int run_few(struct select *select, int64_t deadline_ns)
 	return run(select, deadline_ns);
 }
 
-/* The sources' cases need a task, and with it a runtime. */
+/* Some cases need a task, and with it a runtime. */
 static int find_self(struct select *select)
 {
 	int rc = 0;
 
-	select->self = select->sources ? weft__task_self(&rc) : party_self(&rc);
+	select->self = select->needs_task ? weft__task_self(&rc) : party_self(&rc);
 	return select->self ? 0 : rc;
 }
 
@@ -281,20 +282,22 @@ static int run_shared(struct select *select, int64_t deadline_ns)
 
 	if (select->sources)
 		return run_on_heap(select, deadline_ns);
-	rc = weft__select_try(select, deadline_ns);
+	rc = try_once(select, deadline_ns);
 	if (rc != -EAGAIN)
 		return rc;
-	select_unlock(select);
+	unlock_all(select);
 	return deadline_ns == WEFT_NOWAIT ? rc : run_on_heap(select, deadline_ns);
 }
 
-/* Sources make a runtime of the thread, so they must be known before its task. */
+/* What makes a runtime of the thread must be known before its task. */
 static noinline int run_many(struct select *select, int64_t deadline_ns)
 {
 	int rc = 0;
 
 	for (unsigned i = 0; i < select->count; i++)
-		select->sources += weft__select_source(select, &select->cases[i]) != NULL;
+		if (!case_is_channel(&select->cases[i]) &&
+		    check_other(select, &select->cases[i]) < 0)
+			return -EINVAL;
 	rc = find_self(select);
 	return rc < 0 ? rc : run_on_heap(select, deadline_ns);
 }
@@ -314,7 +317,7 @@ int weft__select(weft_case *cases, unsigned count, int64_t deadline_ns,
 		return -EINVAL;
 	if (unlikely(count > FEW))
 		return run_many(&select, deadline_ns);
-	rc = weft__select_check(&select);
+	rc = check(&select);
 	if (rc == 0)
 		rc = find_self(&select);
 	if (unlikely(rc < 0))

@@ -1,8 +1,12 @@
 /* SPDX-License-Identifier: MIT
  *
- * look.c - the half of a select that does not wait: which cases can be done, which of them
+ * look.h - the half of a select that does not wait: which cases can be done, which of them
  * shall be, and doing it. One look is often enough; it takes no memory and opens no wait.
+ * Inline, and select.c's alone.
  */
+#ifndef WEFT_SYNC_LOOK_H
+#define WEFT_SYNC_LOOK_H
+
 #include <stdlib.h>
 
 #include <base/rng.h>
@@ -13,28 +17,69 @@ enum { SORT_FEW = 32 /* above it qsort() */ };
 
 /* --- the cases --------------------------------------------------------------------------- */
 
-const struct select_source *weft__select_source(const struct select *select, const weft_case *which)
+static inline const struct select_source *source_of(const struct select *select,
+						    const weft_case *which)
 {
 	switch (which->kind) {
 	case WEFT_CASE_FD:
 		return which->fd >= 0 ? select->descriptors : NULL;
 	case WEFT_CASE_TASK:
 		return which->object ? &weft__select_tasks : NULL;
+	case WEFT_CASE_PROMISE:
+		return which->object ? &weft__select_promises : NULL;
 	default:
 		return NULL;
 	}
 }
 
-/* A channel of a case takes its place in order; once. */
+static inline int check_other(struct select *select, const weft_case *which)
+{
+	if ((unsigned)which->kind > WEFT_CASE_PROMISE)
+		return -EINVAL;
+	if (source_of(select, which)) {
+		select->sources++;
+		select->has_descriptor |= which->kind == WEFT_CASE_FD;
+		select->needs_task |= which->kind != WEFT_CASE_PROMISE;
+	}
+	return 0;
+}
+
+/* 0, -EINVAL, -EPERM; counts sources. */
+static inline int check(struct select *select)
+{
+	for (unsigned i = 0; i < select->count; i++) {
+		const weft_case *which = &select->cases[i];
+		const weft_chan *chan = which->object;
+
+		if (unlikely(!case_is_channel(which))) {
+			if (check_other(select, which) < 0)
+				return -EINVAL;
+			continue;
+		}
+		if (which->kind == WEFT_CASE_SEND && unlikely(chan->kind == CHAN_TIMER))
+			return -EPERM;
+		if (which->kind == WEFT_CASE_SEND && unlikely(!which->value && chan->elem_bytes))
+			return -EINVAL;
+	}
+	return 0;
+}
+
+/* --- locks: S1 --------------------------------------------------------------------------- */
+
+static int by_address(const void *left, const void *right)
+{
+	uintptr_t l = (uintptr_t) * (weft_chan *const *)left;
+	uintptr_t r = (uintptr_t) * (weft_chan *const *)right;
+
+	return l < r ? -1 : l > r;
+}
+
+/* Sorted by insertion, when there are few. */
 static inline void insert(struct select *select, weft_chan *chan)
 {
 	weft_chan **order = select->order;
 	unsigned at = select->channels;
 
-	if (unlikely(select->count > SORT_FEW)) {
-		order[select->channels++] = chan;
-		return;
-	}
 	while (at > 0 && (uintptr_t)order[at - 1] > (uintptr_t)chan)
 		at--;
 	if (at > 0 && order[at - 1] == chan)
@@ -43,14 +88,6 @@ static inline void insert(struct select *select, weft_chan *chan)
 		order[i] = order[i - 1];
 	order[at] = chan;
 	select->channels++;
-}
-
-static int by_address(const void *left, const void *right)
-{
-	uintptr_t l = (uintptr_t) * (weft_chan *const *)left;
-	uintptr_t r = (uintptr_t) * (weft_chan *const *)right;
-
-	return l < r ? -1 : l > r;
 }
 
 static void sort_many(struct select *select)
@@ -65,48 +102,42 @@ static void sort_many(struct select *select)
 	select->channels = kept;
 }
 
-static int check_other(struct select *select, const weft_case *which)
-{
-	if ((unsigned)which->kind > WEFT_CASE_PROMISE)
-		return -EINVAL;
-	select->sources += weft__select_source(select, which) != NULL;
-	select->has_descriptor |= which->kind == WEFT_CASE_FD && which->fd >= 0;
-	return 0;
-}
-
-int weft__select_check(struct select *select)
+static void fill_in_order(struct select *select)
 {
 	for (unsigned i = 0; i < select->count; i++) {
-		const weft_case *which = &select->cases[i];
-		weft_chan *chan = which->object;
-
-		if (unlikely(!case_is_channel(which))) {
-			if (check_other(select, which) < 0)
-				return -EINVAL;
+		if (!case_is_channel(&select->cases[i]))
 			continue;
-		}
-		if (which->kind == WEFT_CASE_SEND && unlikely(chan->kind == CHAN_TIMER))
-			return -EPERM;
-		if (which->kind == WEFT_CASE_SEND && unlikely(!which->value && chan->elem_bytes))
-			return -EINVAL;
-		insert(select, chan);
+		if (likely(select->count <= SORT_FEW))
+			insert(select, select->cases[i].object);
+		else
+			select->order[select->channels++] = select->cases[i].object;
 	}
-	if (unlikely(select->count > SORT_FEW))
+	if (select->count > SORT_FEW)
 		sort_many(select);
-	return 0;
+	select->ordered = true;
 }
 
-/* --- locks: S1 --------------------------------------------------------------------------- */
-
+/* While there is one thread nobody can come in between, so nothing is locked. */
 static inline void lock_all(struct select *select)
 {
+	select->alone = weft__single_threaded();
+	if (likely(select->alone))
+		return;
+	if (!select->ordered)
+		fill_in_order(select);
 	for (unsigned i = 0; i < select->channels; i++)
 		spin_lock(&select->order[i]->lock);
 }
 
+static inline void unlock_all(struct select *select)
+{
+	for (unsigned i = select->channels; !select->alone && i > 0; i--)
+		spin_unlock(&select->order[i - 1]->lock);
+}
+
 /* --- looking ----------------------------------------------------------------------------- */
 
-static int64_t now(struct select *select)
+static inline int64_t now(struct select *select)
 {
 	if (!select->now_ns)
 		select->now_ns = weft_now();
@@ -115,7 +146,7 @@ static int64_t now(struct select *select)
 
 /* Whether somebody is there whose wait is open. That may end the next moment, not being
  * under our lock: then the deed fails, and we look again. Those who have gone are let go. */
-static bool has_peer(struct waitq *queue)
+static inline bool has_peer(struct waitq *queue)
 {
 	while (!list_empty(&queue->list)) {
 		struct waiter *waiter = container_of(queue->list.next, struct waiter, link);
@@ -129,12 +160,12 @@ static bool has_peer(struct waitq *queue)
 	return false;
 }
 
-static bool may_send(weft_chan *chan)
+static inline bool may_send(weft_chan *chan)
 {
 	return chan->closed || !values_full(&chan->values) || has_peer(&chan->receivers);
 }
 
-static bool may_recv(struct select *select, weft_chan *chan)
+static inline bool may_recv(struct select *select, weft_chan *chan)
 {
 	if (likely(chan->kind == CHAN_PLAIN))
 		return chan->values.count || chan->closed || has_peer(&chan->senders);
@@ -145,7 +176,7 @@ static bool may_recv(struct select *select, weft_chan *chan)
 	return false;
 }
 
-static bool time_has_come(struct select *select, int64_t when_ns)
+static inline bool time_has_come(struct select *select, int64_t when_ns)
 {
 	if (when_ns == WEFT_FOREVER)
 		return false;
@@ -156,7 +187,7 @@ static bool time_has_come(struct select *select, int64_t when_ns)
 	return false;
 }
 
-static bool is_ready(struct select *select, const weft_case *which)
+static inline bool is_ready(struct select *select, const weft_case *which)
 {
 	if (likely(which->kind == WEFT_CASE_RECV))
 		return which->object && may_recv(select, which->object);
@@ -182,7 +213,7 @@ static coldpath uint32_t guest_below(uint32_t bound)
 	return rng_below(&rng, bound);
 }
 
-static uint32_t draw_below(uint32_t bound)
+static inline uint32_t draw_below(uint32_t bound)
 {
 	struct worker *worker = thread_fresh()->worker;
 
@@ -196,7 +227,7 @@ static inline void offer(struct choice *choice, unsigned i)
 }
 
 /* Locks held. */
-static void look(struct select *select, struct choice *choice)
+static inline void look(struct select *select, struct choice *choice)
 {
 	for (unsigned i = 0; i < select->count; i++)
 		if (is_ready(select, &select->cases[i]))
@@ -204,10 +235,10 @@ static void look(struct select *select, struct choice *choice)
 }
 
 /* The sources, before the locks. */
-static int look_at_sources(struct select *select, struct choice *choice)
+static inline int look_at_sources(struct select *select, struct choice *choice)
 {
 	for (unsigned i = 0; i < select->count; i++) {
-		const struct select_source *source = weft__select_source(select, &select->cases[i]);
+		const struct select_source *source = source_of(select, &select->cases[i]);
 		int rc = source ? source->ready(&select->cases[i], &select->watches[i]) : 0;
 
 		if (rc < 0)
@@ -219,7 +250,7 @@ static int look_at_sources(struct select *select, struct choice *choice)
 }
 
 /* What the chosen case gives; -EAGAIN: the peer that was there has gone. Locks held. */
-static int carry_out(struct select *select, weft_case *which, struct peer *ret_peer)
+static inline int carry_out(struct select *select, weft_case *which, struct peer *ret_peer)
 {
 	weft_chan *chan = which->object;
 
@@ -236,7 +267,9 @@ static int carry_out(struct select *select, weft_case *which, struct peer *ret_p
 	return weft__ticker_take(chan, now(select), which->value) ? 0 : -EAGAIN;
 }
 
-int weft__select_try(struct select *select, int64_t deadline_ns)
+/* Looks once, and does what can be done. Return: the case; -EAGAIN: there is none, and the
+ * channels are locked; or why the select fails. */
+static inline int try_once(struct select *select, int64_t deadline_ns)
 {
 	for (;;) {
 		struct choice choice = { 0, -1 };
@@ -255,7 +288,7 @@ int weft__select_try(struct select *select, int64_t deadline_ns)
 		if (choice.pick < 0)
 			return -EAGAIN;
 		rc = carry_out(select, &select->cases[choice.pick], &peer);
-		select_unlock(select);
+		unlock_all(select);
 		if (peer.task)
 			party_wake(peer.task, peer.result);
 		if (rc == -EAGAIN)
@@ -266,3 +299,5 @@ int weft__select_try(struct select *select, int64_t deadline_ns)
 		return choice.pick;
 	}
 }
+
+#endif
