@@ -76,8 +76,8 @@ enum weft_actor_verdict {
  * @code: 0: stopped or done; else the error: of the behaviour, of init, of weft_actor_fail(),
  *        -ECANCELED when the task was cancelled; or the value of weft_exit()
  *
- * Called on the task that ends; it may wait. A restart is not made when the actor has been
- * stopped or its task cancelled.
+ * Called on the task that ends; it may wait, but not end the task. A restart is not made when the
+ * task has been cancelled, or the actor stopped: unless by WEFT_ACTOR_DRAIN, with messages left.
  *
  * Return: enum weft_actor_verdict; with a supervisor, who decides himself, it is ignored.
  */
@@ -92,7 +92,7 @@ typedef struct weft_actor_attr {
 	/** Makes the state at the beginning of each life, on the actor's task, from the arg of
 	 * weft_actor_spawn(). 0, or a negative errno: this life has failed. NULL: arg is the state. */
 	int (*init)(void *arg, void **ret_state);
-	/** Takes the state apart at the end of each life that had one. */
+	/** Takes the state apart at the end of each life that had one; must not end the task. */
 	void (*fini)(void *state);
 	/** Disposes of the body of a message that no behaviour gets. */
 	void (*drop)(void *body);
@@ -256,8 +256,8 @@ WEFT_API weft_supervisor *weft_supervisor_ref(weft_supervisor *supervisor);
 /** weft_supervisor_free - drop a reference, or NULL. Its actors go on, and it with them. */
 WEFT_API void weft_supervisor_free(weft_supervisor *supervisor);
 
-/** weft_supervisor_stop - no more actors and restarts; stops those that it has, see
- * weft_actor_stop(). 0, -EINVAL. */
+/** weft_supervisor_stop - no more actors; stops those that it has, see weft_actor_stop(). With
+ * WEFT_ACTOR_DRAIN it still restarts those that fail with messages left. 0, -EINVAL. */
 WEFT_API int weft_supervisor_stop(weft_supervisor *supervisor, int how);
 
 /**

@@ -61,14 +61,15 @@ static void set_task(weft_actor *actor, struct task *task)
 		weft__task_cancel(task);
 }
 
-static bool is_stopping(weft_actor *actor)
+/* A stopped one begins again only for the sake of messages that it was to handle before. */
+static bool has_work(weft_actor *actor)
 {
-	bool stopping;
+	bool work;
 
 	spin_lock(&actor->lock);
-	stopping = actor->stopping != 0;
+	work = !actor->stopping || (actor->stopping == WEFT_ACTOR_DRAIN && actor->count);
 	spin_unlock(&actor->lock);
-	return stopping;
+	return work;
 }
 
 /* Nothing waits any more for what we were about to do. */
@@ -126,7 +127,7 @@ static bool begins_again(weft_actor *actor, int code)
 	if (actor->attr.on_exit)
 		again = actor->attr.on_exit(actor->attr.on_exit_arg, actor, code) ==
 			WEFT_ACTOR_RESTART;
-	if (weft_cancelled() || is_stopping(actor))
+	if (weft_cancelled() || !has_work(actor))
 		return false;
 	if (supervisor)
 		again = code < 0 && weft__supervisor_restarts(supervisor, actor, code);

@@ -146,7 +146,7 @@ bool weft__supervisor_restarts(weft_supervisor *supervisor, weft_actor *actor, i
 	bool again = false;
 
 	spin_lock(&supervisor->lock);
-	if (!supervisor->closed) {
+	if (!supervisor->error) {
 		again = may_restart(supervisor, now_ns);
 		if (again) {
 			supervisor

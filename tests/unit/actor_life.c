@@ -196,6 +196,21 @@ TEST(actor, a_stopped_one_does_not_begin_again)
 	CHECK_EQ(counter.lives, 1);
 }
 
+/* Unless there is work left that was sent before. */
+TEST(actor, a_draining_one_begins_again)
+{
+	weft_actor *actor = spawn_hooked(100);
+
+	send(actor, BODY(FAIL, 0));
+	send(actor, BODY(ADD, 7));
+	send(actor, BODY(FAIL, 0));
+	CHECK_EQ(weft_actor_stop(actor, WEFT_ACTOR_DRAIN), 0);
+	CHECK_EQ(join(actor), -EIO);
+	CHECK_EQ(counter.lives, 2);
+	CHECK_EQ(counter.sum, 7);
+	CHECK_EQ(counter.dropped, 0);
+}
+
 TEST(actor, fails_from_outside)
 {
 	weft_actor *actor = spawn_hooked(1);

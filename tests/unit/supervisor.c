@@ -48,6 +48,21 @@ TEST(supervisor, restarts_with_fresh_state_and_the_same_mailbox)
 	weft_supervisor_free(supervisor);
 }
 
+TEST(supervisor, restarts_while_its_actors_drain)
+{
+	weft_supervisor *supervisor = supervise(1, 0, NULL);
+	weft_actor *actor = spawn_under(supervisor);
+
+	send(actor, BODY(FAIL, 0));
+	send(actor, BODY(ADD, 6));
+	CHECK_EQ(weft_supervisor_stop(supervisor, WEFT_ACTOR_DRAIN), 0);
+	CHECK_EQ(weft_supervisor_wait(supervisor, WEFT_FOREVER), 0);
+	CHECK_EQ(join(actor), 0);
+	CHECK_EQ(counter.lives, 2);
+	CHECK_EQ(counter.sum, 6);
+	weft_supervisor_free(supervisor);
+}
+
 TEST(supervisor, a_normal_end_is_no_failure)
 {
 	weft_supervisor *supervisor = supervise(3, 0, NULL);
