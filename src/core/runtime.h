@@ -34,7 +34,7 @@ struct runtime {
 	unsigned count;      /* workers that were asked for: places 0 .. count - 1 */
 	unsigned places_max; /* with spares */
 	_Alignas(64) _Atomic uint32_t places; /* entries of workers[] in use */
-	_Atomic uint32_t movable_alive;       /* movable tasks begun and not ended */
+	_Atomic uint32_t movable_alive;       /* movable tasks begun and not ended; call timers */
 	_Atomic uint32_t lookout;             /* a worker sleeps on behalf of busy ones */
 	bool open;             /* complete, and not yet ending: spares may be hired (cover.c) */
 	_Atomic bool stopping; /* all tasks have ended: helpers return */
@@ -88,17 +88,20 @@ static inline int64_t worker_alive(const struct worker *worker)
 /** Ends a task, on its own stack; never returns. */
 void weft__task_exit(struct task *self, int value) __attribute__((noreturn));
 
-/** Dies when the joins that begin with @self joining @task lead back to @self. (join_cycle.c) */
-void weft__join_cycle_find(const struct task *self, const struct task *task) __attribute__((cold));
+/** Dies when the waits that begin with @self waiting for @task lead back to @self. @object, a
+ * @noun, is what it wants of that task; NULL: its end. (wait_cycle.c) */
+void weft__wait_cycle_find(const struct task *self, const struct task *task, const char *noun,
+			   const struct waitable *object) __attribute__((cold));
 
-/** @self is about to join @task, without end: can that close a circle? Tasks of other
+/** @self is about to wait for @task, without end: can that close a circle? Tasks of other
  * workers are not looked at, they change meanwhile. */
-static always_inline void weft__join_cycle_check(const struct task *self, const struct task *task)
+static always_inline void weft__wait_cycle_check(const struct task *self, const struct task *task,
+						 const char *noun, const struct waitable *object)
 {
 	/* While we are traced the index matches none: then the search for deadlocks says it. */
 	if (task_worker(task) == weft__thread.worker_index &&
-	    unlikely(task_state(task) == WAIT_JOIN))
-		weft__join_cycle_find(self, task);
+	    unlikely(task_state(task) == WAIT_JOIN || task_state(task) == WAIT_OBJECT))
+		weft__wait_cycle_find(self, task, noun, object);
 }
 
 /** Nobody refers to it any more: its block and its stack may serve others. */
@@ -258,6 +261,11 @@ struct task *weft__share_hunt(struct worker *worker);
  * first. Others rely on it: they have seen it counted as a spinner, or it has seen their
  * work in its last look. The duty goes on to somebody else. */
 void weft__share_pass_on(struct worker *worker);
+
+/** One call timer more or less, that is to be fired also while its worker has no time: while
+ * there are any, a worker that sleeps keeps watch (H3). */
+void weft__share_watch(struct runtime *runtime);
+void weft__share_unwatch(struct runtime *runtime);
 
 /** Every few picks: something of the rings has its turn. */
 void weft__share_turn(struct worker *worker);

@@ -37,6 +37,7 @@
 #include <base/list.h>
 #include <core/timer.h>
 #include <core/wait_word.h>
+#include <core/waitable.h>
 #include <stack/stack.h>
 #include <stack/strand.h>
 #include <weft/coroutine.h>
@@ -53,6 +54,7 @@ enum task_flags {
 	TASK_STAYS = 1u << 9,   /* movable, but parked inside a coroutine of its thread */
 	TASK_NO_EXIT_REQUEST = 1u << 10, /* exit.h: a request to end waits */
 	TASK_GUEST = 1u << 11,           /* no task, but a plain thread: guest.h */
+	TASK_CHILD = 1u << 14,           /* its joiner word is the address of a task_child */
 
 	/* Leaving the CPU takes more than a switch: weft__leave_rare(). All in the low byte,
 	 * which is tested at each switch. */
@@ -77,7 +79,7 @@ enum task_state {
 	WAIT_OFFLOAD,
 	WAIT_END, /* main: of all other tasks */
 	WAIT_OTHER,
-	WAIT_OBJECT /* waiter.object is a struct waitable */
+	WAIT_OBJECT /* waited_object() is a struct waitable */
 };
 
 /** A place in an object's queue. Unlinked by the waker or by its owner, under
@@ -123,6 +125,12 @@ struct task {
 		struct timer timer;   /* while in a sleep */
 		struct waiter waiter; /* while in another wait */
 	};
+};
+
+/** Whom to tell of a task's end, in place of a joiner (TASK_CHILD). The task sets both itself,
+ * when it begins; that it has ended is said on its own stack, as its last deed. */
+struct task_child {
+	void (*ended)(struct task_child *child, int value);
 };
 
 /** With a private stack there is room: a wait with a deadline needs both. */
@@ -264,6 +272,26 @@ static inline struct task *joined_task(const struct task *self)
 static inline bool join_is_timed(const struct task *self)
 {
 	return (uintptr_t)self->waiter.object & JOIN_TIMED;
+}
+
+/* In a WAIT_OBJECT waiter.object is the object's struct waitable, plus OBJECT_TIMED when the
+ * wait has a deadline: then it is no part of a circle that never ends. */
+#define OBJECT_TIMED ((uintptr_t)1)
+
+static inline void *waited_object_of(const struct waitable *object, bool timed)
+{
+	return (void *)((uintptr_t)object | (timed ? OBJECT_TIMED : 0));
+}
+
+/** The object that a task in WAIT_OBJECT waits for. */
+static inline const struct waitable *waited_object(const struct task *self)
+{
+	return (const struct waitable *)((uintptr_t)self->waiter.object & ~OBJECT_TIMED);
+}
+
+static inline bool object_is_timed(const struct task *self)
+{
+	return (uintptr_t)self->waiter.object & OBJECT_TIMED;
 }
 
 static inline const char *task_name(const struct task *task)

@@ -14,7 +14,7 @@
  * C4 A closed channel has neither receivers nor senders, and stays closed.
  *
  * Who waits is a struct waiter: that of a task's control block, or one of a select, which
- * has one for each case. The lowest bit of its object tells.
+ * has one for each case. A bit of its object tells.
  */
 #ifndef WEFT_SYNC_CHAN_H
 #define WEFT_SYNC_CHAN_H
@@ -35,6 +35,7 @@ struct weft_chan {
 	uint32_t elem_bytes;
 	uint8_t kind; /* enum chan_kind */
 	bool closed;
+	bool words; /* of 8 bytes each, and plain: the short way */
 	_Atomic uint32_t refs;
 	struct waitq receivers, senders;
 	struct values values;
@@ -48,7 +49,7 @@ struct select_node {
 	uint32_t index; /* of the case */
 };
 
-#define SELECT_TAG ((uintptr_t)1)
+#define SELECT_TAG ((uintptr_t)2) /* OBJECT_TIMED is 1 */
 
 /** What a select is woken with by a channel: the case, and whether that is closed. 0: something
  * else has happened, it shall look again. */
@@ -106,11 +107,11 @@ static always_inline void peer_give(const struct peer *peer, const void *value, 
 }
 
 /** Sends, if that can be done at once. Lock held; afterwards the caller unlocks, and wakes the
- * peer when there is one. Return: 0, -EPIPE, -ENOMEM, -EAGAIN. */
+ * peer when there is one. Return: 0, -EPIPE, -EPERM (a timer's), -ENOMEM, -EAGAIN. */
 static always_inline int chan_send_now(weft_chan *chan, const void *value, struct peer *ret_peer)
 {
-	if (unlikely(chan->closed))
-		return -EPIPE;
+	if (unlikely(chan->closed || chan->kind == CHAN_TIMER))
+		return chan->closed ? -EPIPE : -EPERM;
 	*ret_peer = peer_take(&chan->receivers);
 	if (ret_peer->task) {
 		peer_give(ret_peer, value, chan->elem_bytes);

@@ -16,6 +16,7 @@
 #include <debug/deadlock.h>
 #include <weft/debug.h>
 #include <weft/io.h>
+#include <weft/scope.h>
 #include <weft/task.h>
 
 #include "../test.h"
@@ -70,7 +71,7 @@ static void join_in_circle(void *arg)
 
 TEST(join_cycle, of_two)
 {
-	CHECK_DEATH(SIGABRT, "weft: a circle of joins can never end:", join_in_circle, (void *)2);
+	CHECK_DEATH(SIGABRT, "weft: a circle of waits can never end:", join_in_circle, (void *)2);
 	CHECK_DEATH(SIGABRT, "task 2 \"a\" (spawned at ", join_in_circle, (void *)2);
 	CHECK_DEATH(SIGABRT, ") joins task 3\n", join_in_circle, (void *)2);
 	CHECK_DEATH(SIGABRT, "was about to join the first of them", join_in_circle, (void *)2);
@@ -161,6 +162,33 @@ TEST(deadlock, two_tasks_that_hold_what_the_other_wants)
 		"weft: 3 tasks: 1 joining, 2 waiting for an object", "wait_for_toy+0x");
 }
 
+static int own_scope(void *arg)
+{
+	weft_attr attr = { .name = "child" };
+	weft_scope *scope;
+
+	(void)arg;
+	CHECK_EQ(weft_scope_open(&scope, 0), 0);
+	CHECK_EQ(weft_scope_spawn(scope, &attr, join_numbered, (void *)0), 0);
+	return weft_scope_wait(scope, WEFT_FOREVER);
+}
+
+static void wait_for_child(void *arg)
+{
+	(void)arg;
+	spawn(0, "owner", own_scope, NULL);
+	wait_for_toy(&toys[0]); /* and not for the owner: one task joins at a time */
+	abort();
+}
+
+TEST(deadlock, a_child_that_waits_for_the_scope_it_is_in)
+{
+	CHECK_DEATH(SIGABRT, "weft: a circle of waits can never end:", wait_for_child, NULL);
+	CHECK_DEATH(SIGABRT, "\"owner\" (spawned at ", wait_for_child, NULL);
+	CHECK_DEATH(SIGABRT, ") waits for scope 0x", wait_for_child, NULL);
+	CHECK_DEATH(SIGABRT, "\"child\" (spawned at ", wait_for_child, NULL);
+}
+
 static void wait_and_join(void *arg)
 {
 	(void)arg;
@@ -171,9 +199,36 @@ static void wait_and_join(void *arg)
 	abort();
 }
 
+TEST(join_cycle, of_a_join_and_an_object)
+{
+	CHECK_DEATH(SIGABRT, "task 2 \"a\" (spawned at ", wait_and_join, NULL);
+	CHECK_DEATH(SIGABRT, ") waits for toy 0x", wait_and_join, NULL);
+	CHECK_DEATH(SIGABRT, ", held by task 3\n", wait_and_join, NULL);
+	CHECK_DEATH(SIGABRT, "was about to join the first of them", wait_and_join, NULL);
+}
+
+static int wait_and_join_apart(void *arg)
+{
+	weft_attr a = { .name = "a", .flags = WEFT_MIGRATE }, b = { .name = "b" };
+
+	(void)arg;
+	toys[0].holder = 1;
+	CHECK_EQ(weft_spawn(&tasks[0], &a, wait_for_toy, &toys[0]), 0);
+	CHECK_EQ(weft_spawn(&tasks[1], &b, join_numbered, (void *)0), 0);
+	weft_join(tasks[1], WEFT_FOREVER, NULL);
+	abort();
+}
+
+static void run_apart(void *arg)
+{
+	weft_run(2, wait_and_join_apart, arg, NULL);
+	abort();
+}
+
+/* One that may move is not followed: others may wake it meanwhile. */
 TEST(deadlock, a_waiter_whose_holder_joins_it)
 {
-	CHECK_DEADLOCK(wait_and_join, NULL, "a circle of 2:", "waits for join of task 2 \"a\"",
+	CHECK_DEADLOCK(run_apart, NULL, "a circle of 2:", "waits for join of task 2 \"a\"",
 		       "held by task 3 \"b\"");
 }
 
@@ -215,7 +270,7 @@ TEST(deadlock, a_runtime_that_waits_for_its_tasks)
 	CHECK_DEADLOCK(run_leaver, NULL, "waits for the end of its tasks", "task 2 \"left\"");
 }
 
-/* A longer circle than join_cycle.c follows, made at once. */
+/* A longer circle than wait_cycle.c follows, made at once. */
 static weft_task *ring[100];
 
 static int join_next(void *arg)
