@@ -61,7 +61,7 @@ TEST(actor, answers_later)
 	CHECK_EQ(weft_await(promise, weft_in_ms(1), NULL), -ETIMEDOUT);
 	send(actor, BODY(ADD, 9));
 	CHECK_EQ(outcome(promise), 0);
-	weft_actor_free(actor);
+	quit(actor);
 }
 
 TEST(actor, refuses_and_goes_on)
@@ -74,7 +74,7 @@ TEST(actor, refuses_and_goes_on)
 	send(actor, BODY(REFUSE, 0)); /* nobody asks */
 	CHECK_EQ(ask(actor, BODY(ADD, 3)), 3);
 	CHECK_EQ(counter.lives, 1);
-	weft_actor_free(actor);
+	quit(actor);
 }
 
 /* What the behaviour leaves open is settled for it. */
@@ -131,7 +131,7 @@ TEST(actor, misuse)
 	CHECK_EQ(weft_actor_join(actor, weft_in_us(1), NULL), -ETIMEDOUT);
 	CHECK_EQ(weft_actor_ask(actor, BODY(ADD, 1), WEFT_NOWAIT, NULL), -EAGAIN);
 	CHECK_EQ(counter.dropped, 1);
-	weft_actor_free(actor);
+	quit(actor);
 	CHECK_EQ(weft_supervisor_new(NULL, NULL), -EINVAL);
 	CHECK_EQ(weft_supervisor_new(&supervisor, &(weft_supervisor_attr){ 65537, 0, NULL }),
 		 -EINVAL);
@@ -158,7 +158,7 @@ TEST(actor, a_full_mailbox_says_so)
 	CHECK_EQ(weft_actor_len(actor), 2);
 	open_gate();
 	CHECK_EQ(ask(actor, BODY(ADD, 0)), 3);
-	weft_actor_free(actor);
+	quit(actor);
 	weft_promise_free(counter.gate);
 }
 
@@ -178,7 +178,7 @@ TEST(actor, senders_wait_for_room_in_order)
 	for (int i = 0; i < 2 * PARTY_KINDS; i++)
 		CHECK_EQ(party_join(&parties[i]), 0);
 	CHECK_EQ(ask(actor, BODY(ADD, 0)), 3 + 20 * PARTY_KINDS);
-	weft_actor_free(actor);
+	quit(actor);
 	weft_promise_free(counter.gate);
 }
 
@@ -194,7 +194,7 @@ TEST(actor, a_sender_that_waits_can_be_cancelled)
 	CHECK_EQ(party_join(&party), -ECANCELED);
 	open_gate();
 	CHECK_EQ(ask(actor, BODY(ADD, 0)), 3);
-	weft_actor_free(actor);
+	quit(actor);
 	weft_promise_free(counter.gate);
 }
 
@@ -241,7 +241,7 @@ TEST(actor, a_question_that_is_taken_back_is_dropped)
 	CHECK_EQ(ask(actor, BODY(ADD, 7)), 7);
 	CHECK_EQ(counter.dropped, 2);
 	CHECK_EQ(counter.handled, 2);
-	weft_actor_free(actor);
+	quit(actor);
 	weft_promise_free(counter.gate);
 }
 
@@ -254,7 +254,7 @@ TEST(actor, an_answer_that_nobody_waits_for_is_refused)
 	CHECK_EQ(ask(actor, BODY(ADD, 7)), 7);
 	CHECK_EQ(counter.codes[7], -EALREADY);
 	CHECK_EQ(counter.dropped, 0);
-	weft_actor_free(actor);
+	quit(actor);
 }
 
 static int ask_forever(void *arg)
@@ -273,5 +273,5 @@ TEST(actor, who_asks_can_be_cancelled)
 	CHECK_EQ(party_join(&party), -ECANCELED);
 	CHECK_EQ(weft_promise_state(counter.later), WEFT_PROMISE_CANCELLED);
 	CHECK_EQ(ask(actor, BODY(ADD, 0)), 0);
-	weft_actor_free(actor);
+	quit(actor);
 }

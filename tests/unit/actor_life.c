@@ -103,6 +103,7 @@ TEST(actor, the_last_reference_stops_it)
 	weft_actor_free(actor);
 	while (!counter.ends)
 		CHECK_EQ(weft_sleep(100000), 0);
+	let_others_wait(); /* for the rest of its end */
 	CHECK_EQ(counter.handled, 2);
 	CHECK_EQ(counter.sum, 2);
 }

@@ -121,6 +121,13 @@ static inline int join(weft_actor *actor)
 	return code;
 }
 
+/** Nothing of it is left when the case ends. */
+static inline void quit(weft_actor *actor)
+{
+	CHECK_EQ(weft_actor_stop(actor, WEFT_ACTOR_DRAIN), 0);
+	CHECK_EQ(join(actor), 0);
+}
+
 static inline void send(weft_actor *actor, void *body)
 {
 	CHECK_EQ(weft_actor_send(actor, body, WEFT_FOREVER), 0);

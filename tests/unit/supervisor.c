@@ -126,7 +126,7 @@ TEST(supervisor, forgets_what_is_past)
 	CHECK_EQ(weft_supervisor_restarts(supervisor), 20);
 	weft_supervisor_free(supervisor); /* its actors go on */
 	CHECK_EQ(ask(actor, BODY(ADD, 3)), 6);
-	weft_actor_free(actor);
+	quit(actor);
 }
 
 /* A tree: an actor whose state is a supervisor with an actor of its own. */
