@@ -11,8 +11,6 @@
  * leaves	such a tree, whose tasks each compute for some 20 us
  *
  * With <workers> 1of2 there are two, and one of them is kept out of the way (one_of_two.h).
- * Trees are then walked as a crew walks them, newest first, which one worker alone does not do:
- * it takes turns, and all of the tree is alive at once.
  *
  * Rows: <what>_w<workers>, wall time a turn or a task, and its _cpu (crew.h).
  */

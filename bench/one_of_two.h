@@ -2,7 +2,7 @@
  *
  * one_of_two.h - a runtime of two workers, one of which is kept out of the way: it sleeps in a
  * system call. What is compared with two workers that way pays for atomic instructions and
- * runs new tasks in the order of a crew, newest first; one worker alone takes turns.
+ * runs all new tasks in the order of a crew, newest first.
  */
 #ifndef WEFT_BENCH_ONE_OF_TWO_H
 #define WEFT_BENCH_ONE_OF_TWO_H
