@@ -11,6 +11,8 @@
 #include <weft/debug.h>
 #include <weft/hook.h>
 #include <weft/io.h>
+#include <weft/promise.h>
+#include <weft/sync.h>
 #include <weft/task.h>
 #include <weft/time.h>
 #include <weft/types.h>

@@ -76,7 +76,7 @@ int weft_join(weft_task *handle, int64_t deadline_ns, int *ret)
 		if (unlikely(!weft__task_self(&rc)))
 			return rc;
 		if (deadline_ns == WEFT_FOREVER)
-			weft__join_cycle_check(weft__thread.task, task);
+			weft__wait_cycle_check(weft__thread.task, task, NULL, NULL);
 		rc = join_wait(task, deadline_ns);
 		if (rc < 0)
 			return rc;

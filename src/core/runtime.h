@@ -88,17 +88,20 @@ static inline int64_t worker_alive(const struct worker *worker)
 /** Ends a task, on its own stack; never returns. */
 void weft__task_exit(struct task *self, int value) __attribute__((noreturn));
 
-/** Dies when the joins that begin with @self joining @task lead back to @self. (join_cycle.c) */
-void weft__join_cycle_find(const struct task *self, const struct task *task) __attribute__((cold));
+/** Dies when the waits that begin with @self waiting for @task lead back to @self. @object, a
+ * @noun, is what it wants of that task; NULL: its end. (wait_cycle.c) */
+void weft__wait_cycle_find(const struct task *self, const struct task *task, const char *noun,
+			   const struct waitable *object) __attribute__((cold));
 
-/** @self is about to join @task, without end: can that close a circle? Tasks of other
+/** @self is about to wait for @task, without end: can that close a circle? Tasks of other
  * workers are not looked at, they change meanwhile. */
-static always_inline void weft__join_cycle_check(const struct task *self, const struct task *task)
+static always_inline void weft__wait_cycle_check(const struct task *self, const struct task *task,
+						 const char *noun, const struct waitable *object)
 {
 	/* While we are traced the index matches none: then the search for deadlocks says it. */
 	if (task_worker(task) == weft__thread.worker_index &&
-	    unlikely(task_state(task) == WAIT_JOIN))
-		weft__join_cycle_find(self, task);
+	    unlikely(task_state(task) == WAIT_JOIN || task_state(task) == WAIT_OBJECT))
+		weft__wait_cycle_find(self, task, noun, object);
 }
 
 /** Nobody refers to it any more: its block and its stack may serve others. */

@@ -37,6 +37,7 @@
 #include <base/list.h>
 #include <core/timer.h>
 #include <core/wait_word.h>
+#include <core/waitable.h>
 #include <stack/stack.h>
 #include <stack/strand.h>
 #include <weft/coroutine.h>
@@ -77,7 +78,7 @@ enum task_state {
 	WAIT_OFFLOAD,
 	WAIT_END, /* main: of all other tasks */
 	WAIT_OTHER,
-	WAIT_OBJECT /* waiter.object is a struct waitable */
+	WAIT_OBJECT /* waited_object() is a struct waitable */
 };
 
 /** A place in an object's queue. Unlinked by the waker or by its owner, under
@@ -264,6 +265,26 @@ static inline struct task *joined_task(const struct task *self)
 static inline bool join_is_timed(const struct task *self)
 {
 	return (uintptr_t)self->waiter.object & JOIN_TIMED;
+}
+
+/* In a WAIT_OBJECT waiter.object is the object's struct waitable, plus OBJECT_TIMED when the
+ * wait has a deadline: then it is no part of a circle that never ends. */
+#define OBJECT_TIMED ((uintptr_t)1)
+
+static inline void *waited_object_of(const struct waitable *object, bool timed)
+{
+	return (void *)((uintptr_t)object | (timed ? OBJECT_TIMED : 0));
+}
+
+/** The object that a task in WAIT_OBJECT waits for. */
+static inline const struct waitable *waited_object(const struct task *self)
+{
+	return (const struct waitable *)((uintptr_t)self->waiter.object & ~OBJECT_TIMED);
+}
+
+static inline bool object_is_timed(const struct task *self)
+{
+	return (uintptr_t)self->waiter.object & OBJECT_TIMED;
 }
 
 static inline const char *task_name(const struct task *task)

@@ -69,7 +69,7 @@ static uint64_t object_of(const struct task *self)
 			return WEFT_FOREVER;
 		return self->timer.pprev ? (uint64_t)self->timer.when_ns : WEFT_FOREVER;
 	case WAIT_JOIN:
-		return task_id(self->waiter.object);
+		return task_id(joined_task(self));
 	case WAIT_FD:
 		return (uintptr_t)self->waiter.object;
 	default:

@@ -4,13 +4,13 @@
  * on: dumps, and the search for deadlocks.
  *
  * A task that waits for one parks with WAIT_OBJECT, and its waiter.object points to
- * the object's struct waitable:
+ * the object's struct waitable (as waited_object_of() in task.h packs it):
  *
  *	struct lock {
  *		struct waitable waitable; // { &lock_kind }
  *		...
  *	};
- *	self->waiter.object = &lock->waitable;
+ *	self->waiter.object = waited_object_of(&lock->waitable, deadline_ns != WEFT_FOREVER);
  *	rc = weft__park(self, WAIT_OBJECT, deadline_ns);
  *
  * The functions are called by threads that hold nothing, in signal handlers too, and

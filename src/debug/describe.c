@@ -104,13 +104,13 @@ static bool object_kind(const struct task *task, struct waitable_kind *ret_kind)
 {
 	struct waitable object;
 
-	return weft__peek(&object, (uintptr_t)task->waiter.object, sizeof(object)) &&
+	return weft__peek(&object, (uintptr_t)waited_object(task), sizeof(object)) &&
 	       weft__peek(ret_kind, (uintptr_t)object.kind, sizeof(*ret_kind));
 }
 
 static void describe_object(const struct task *task, char buf[WHAT_BYTES])
 {
-	const struct waitable *object = task->waiter.object;
+	const struct waitable *object = waited_object(task);
 	struct waitable_kind kind;
 	char noun[32], more[64], holder[WHAT_BYTES];
 	struct task *held_by;
@@ -139,7 +139,7 @@ struct task *weft__waited_for(const struct task_view *view)
 		return view_joined(view);
 	if (view->copy.task.state == WAIT_OBJECT && object_kind(&view->copy.task, &kind) &&
 	    kind.holder)
-		return kind.holder(view->copy.task.waiter.object);
+		return kind.holder(waited_object(&view->copy.task));
 	return NULL;
 }
 

@@ -47,6 +47,7 @@ int weft_chan_new(weft_chan **ret_chan, size_t elem_bytes, size_t capacity)
 	}
 	chan->waitable.kind = &chan_kind;
 	chan->elem_bytes = (uint32_t)elem_bytes;
+	chan->words = elem_bytes == sizeof(uint64_t);
 	atomic_store_explicit(&chan->refs, 1, memory_order_relaxed);
 	waitq_init(&chan->receivers);
 	waitq_init(&chan->senders);
@@ -66,6 +67,7 @@ int weft_timer_new(weft_chan **ret_timer, int64_t when_ns, int64_t period_ns)
 		return rc;
 	timer->waitable.kind = &timer_kind;
 	timer->kind = CHAN_TIMER;
+	timer->words = false;
 	timer->when_ns = when_ns;
 	timer->period_ns = period_ns;
 	*ret_timer = timer;
@@ -113,6 +115,7 @@ int weft_chan_close(weft_chan *chan)
 		return -EALREADY;
 	}
 	chan->closed = true;
+	chan->words = false;
 	close_queue(&chan->receivers);
 	close_queue(&chan->senders);
 	spin_unlock(&chan->lock);

@@ -35,6 +35,7 @@ struct weft_chan {
 	uint32_t elem_bytes;
 	uint8_t kind; /* enum chan_kind */
 	bool closed;
+	bool words; /* of 8 bytes each, and plain: the short way */
 	_Atomic uint32_t refs;
 	struct waitq receivers, senders;
 	struct values values;
@@ -106,11 +107,11 @@ static always_inline void peer_give(const struct peer *peer, const void *value, 
 }
 
 /** Sends, if that can be done at once. Lock held; afterwards the caller unlocks, and wakes the
- * peer when there is one. Return: 0, -EPIPE, -ENOMEM, -EAGAIN. */
+ * peer when there is one. Return: 0, -EPIPE, -EPERM (a timer's), -ENOMEM, -EAGAIN. */
 static always_inline int chan_send_now(weft_chan *chan, const void *value, struct peer *ret_peer)
 {
-	if (unlikely(chan->closed))
-		return -EPIPE;
+	if (unlikely(chan->closed || chan->kind == CHAN_TIMER))
+		return chan->closed ? -EPIPE : -EPERM;
 	*ret_peer = peer_take(&chan->receivers);
 	if (ret_peer->task) {
 		peer_give(ret_peer, value, chan->elem_bytes);

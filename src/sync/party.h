@@ -33,6 +33,14 @@ static always_inline struct task *party_self(int *ret_error)
 	return likely(self != NULL) ? self : weft__guest_self(ret_error);
 }
 
+/** The same when it has a block already; else NULL. */
+static always_inline struct task *party_known(void)
+{
+	struct task *self = weft__thread.task;
+
+	return likely(self != NULL) ? self : weft__thread.guest;
+}
+
 static always_inline bool party_is_guest(const struct task *self)
 {
 	return unlikely(self->flags & TASK_GUEST);
@@ -77,7 +85,10 @@ static always_inline int party_park_named(struct task *self, int64_t deadline_ns
 {
 	if (party_is_guest(self))
 		return weft__guest_park(self, deadline_ns);
-	return weft__park(self, WAIT_OBJECT, deadline_ns);
+	if (unlikely(deadline_ns != WEFT_FOREVER))
+		return weft__park(self, WAIT_OBJECT, deadline_ns);
+	leave_parked(weft__thread.worker, self, WAIT_OBJECT);
+	return thread_fresh()->task->result;
 }
 
 static always_inline int party_park(struct task *self, struct waitable *object, int64_t deadline_ns)
@@ -90,7 +101,7 @@ static always_inline int party_park(struct task *self, struct waitable *object, 
  * ended it meanwhile, and *ret_result is what it was woken with, which must not be lost. */
 static inline bool party_abort(struct task *self, int *ret_result)
 {
-	if (wait_word_claim(&self->wait, tagged_tag(party_ticket(self))))
+	if (wait_word_take(&self->wait))
 		return true;
 	*ret_result = party_is_guest(self) ? weft__guest_park(self, WEFT_FOREVER)
 					   : weft__park(self, WAIT_OTHER, WEFT_FOREVER);
@@ -101,7 +112,7 @@ static inline bool party_abort(struct task *self, int *ret_result)
  * the one that it queued for. True: the caller has won, delivers, and must party_wake(). */
 static always_inline bool party_claim(struct task *task)
 {
-	return wait_word_claim(&task->wait, tagged_tag(party_ticket(task)));
+	return wait_word_take(&task->wait);
 }
 
 /** The end of a claimed wait. Under a lock or not; the task may be gone afterwards. */

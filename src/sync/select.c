@@ -6,6 +6,7 @@
 #include <base/fault.h>
 #include <base/log.h>
 #include <base/peek.h>
+#include <sync/look.h>
 #include <sync/select.h>
 #include <weft/time.h>
 
@@ -72,8 +73,8 @@ static void leave_queues(struct select *select, int fired)
 /* 0: all armed; 1: one is ready; < 0. */
 static int arm_sources(struct select *select, uint64_t ticket)
 {
-	for (unsigned i = 0; select->sources && i < select->count; i++) {
-		const struct select_source *source = weft__select_source(select, &select->cases[i]);
+	for (unsigned i = 0; i < select->count; i++) {
+		const struct select_source *source = source_of(select, &select->cases[i]);
 		int rc;
 
 		if (!source)
@@ -93,14 +94,13 @@ static int disarm_sources(struct select *select, int error)
 {
 	int fired = -1;
 
-	for (unsigned i = 0; select->sources && i < select->count; i++) {
+	for (unsigned i = 0; i < select->count; i++) {
 		struct watch *watch = &select->watches[i];
 
 		if (!watch->armed)
 			continue;
 		watch->armed = false;
-		if (weft__select_source(select, &select->cases[i])
-			    ->disarm(&select->cases[i], watch) &&
+		if (source_of(select, &select->cases[i])->disarm(&select->cases[i], watch) &&
 		    fired < 0)
 			fired = (int)i;
 	}
@@ -124,18 +124,18 @@ enum { SELECT_MORE = -4096 }; /* no errno */
 
 /* Locks held, and released. Return: a case that has been done; SELECT_MORE: look again; or
  * why the select is over. */
-static int wait_once(struct select *select)
+static inline int wait_once(struct select *select)
 {
 	struct task *self = select->self;
 	int rc, fired = -1, failed = 0;
 
 	if (unlikely(!party_begin(self))) {
-		select_unlock(select);
+		unlock_all(select);
 		return party_refused(self);
 	}
 	queue_all(select);
-	select_unlock(select);
-	rc = arm_sources(select, party_ticket(self));
+	unlock_all(select);
+	rc = likely(!select->sources) ? 0 : arm_sources(select, party_ticket(self));
 	if (likely(rc == 0)) {
 		rc = park(select);
 	} else {
@@ -166,10 +166,9 @@ static int wait_once(struct select *select)
 /* How many bytes of memory it takes to wait. */
 static size_t wait_bytes(const struct select *select)
 {
-	size_t bytes = select->count * sizeof(struct select_node);
+	size_t bytes = select->count *
+		       (sizeof(struct select_node) + sizeof(struct watch) + sizeof(weft_chan *));
 
-	if (select->sources)
-		bytes += select->count * sizeof(struct watch);
 	if (party_is_shared(select->self))
 		for (unsigned i = 0; i < select->count; i++)
 			if (case_is_channel(&select->cases[i]))
@@ -206,17 +205,17 @@ static void fetch_value(struct select *select, unsigned i)
 /* --- the whole --------------------------------------------------------------------------- */
 
 /* Until a case has fired, or it is over. */
-static int run(struct select *select, int64_t deadline_ns)
+static always_inline int run(struct select *select, int64_t deadline_ns)
 {
 	bool late = false;
 	int rc;
 
 	do {
-		rc = weft__select_try(select, deadline_ns);
+		rc = try_once(select, deadline_ns);
 		if (rc != -EAGAIN)
 			return rc;
 		if (deadline_ns == WEFT_NOWAIT || late) {
-			select_unlock(select);
+			unlock_all(select);
 			return late ? -ETIMEDOUT : -EAGAIN;
 		}
 		rc = wait_once(select);
@@ -228,11 +227,12 @@ static int run(struct select *select, int64_t deadline_ns)
 	return rc;
 }
 
-/* Many cases, or values that must not lie on the stack: all of it in one block. */
+/* Values that must not lie on the stack, or many cases: all of it in one block. @origin has
+ * been checked, with an order of its own; or not yet, having no room for one. */
 static noinline int run_on_heap(const struct select *origin, int64_t deadline_ns)
 {
 	size_t count = origin->count;
-	size_t bytes = sizeof(struct select) + count * sizeof(weft_chan *) + wait_bytes(origin);
+	size_t bytes = sizeof(struct select) + wait_bytes(origin);
 	struct select *select = weft__malloc(bytes);
 	int rc;
 
@@ -241,34 +241,37 @@ static noinline int run_on_heap(const struct select *origin, int64_t deadline_ns
 	*select = *origin;
 	select->nodes = (struct select_node *)(select + 1);
 	select->watches = (struct watch *)(select->nodes + count);
-	select->order = (weft_chan **)(select->watches + (origin->sources ? count : 0));
-	weft__select_order(select);
-	memset(select->watches, 0, select->sources ? count * sizeof(struct watch) : 0);
-	place_values(select, (char *)(select->order + count));
-	rc = run(select, deadline_ns);
+	select->order = (weft_chan **)(select->watches + count);
+	memset(select->watches, 0, count * sizeof(struct watch));
+	select->channels = select->sources = 0;
+	select->ordered = false;
+	rc = check(select);
+	if (rc == 0) {
+		place_values(select, (char *)(select->order + count));
+		rc = run(select, deadline_ns);
+	}
 	weft__free(select);
 	return rc;
 }
 
-static int run_few(struct select *select, int64_t deadline_ns)
+static RETURNS_BY_JUMP int run_few(struct select *select, int64_t deadline_ns)
 {
 	struct select_node nodes[FEW];
 	struct watch watches[FEW];
 
 	select->nodes = nodes;
 	select->watches = watches;
-	weft__select_order(select);
-	if (select->sources)
+	if (unlikely(select->sources))
 		memset(watches, 0, sizeof(watches));
 	return run(select, deadline_ns);
 }
 
-/* The sources' cases need a task, and with it a runtime. */
+/* Some cases need a task, and with it a runtime. */
 static int find_self(struct select *select)
 {
 	int rc = 0;
 
-	select->self = select->sources ? weft__task_self(&rc) : party_self(&rc);
+	select->self = select->needs_task ? weft__task_self(&rc) : party_self(&rc);
 	return select->self ? 0 : rc;
 }
 
@@ -277,14 +280,26 @@ static int run_shared(struct select *select, int64_t deadline_ns)
 {
 	int rc;
 
-	if (select->count > FEW || select->sources)
+	if (select->sources)
 		return run_on_heap(select, deadline_ns);
-	weft__select_order(select);
-	rc = weft__select_try(select, deadline_ns);
+	rc = try_once(select, deadline_ns);
 	if (rc != -EAGAIN)
 		return rc;
-	select_unlock(select);
+	unlock_all(select);
 	return deadline_ns == WEFT_NOWAIT ? rc : run_on_heap(select, deadline_ns);
+}
+
+/* What makes a runtime of the thread must be known before its task. */
+static noinline int run_many(struct select *select, int64_t deadline_ns)
+{
+	int rc = 0;
+
+	for (unsigned i = 0; i < select->count; i++)
+		if (!case_is_channel(&select->cases[i]) &&
+		    check_other(select, &select->cases[i]) < 0)
+			return -EINVAL;
+	rc = find_self(select);
+	return rc < 0 ? rc : run_on_heap(select, deadline_ns);
 }
 
 int weft__select(weft_case *cases, unsigned count, int64_t deadline_ns,
@@ -298,14 +313,15 @@ int weft__select(weft_case *cases, unsigned count, int64_t deadline_ns,
 				 .order = order };
 	int rc;
 
-	if (count > CASES_MAX || (!cases && count))
+	if (unlikely(count > CASES_MAX || (!cases && count)))
 		return -EINVAL;
-	rc = weft__select_check(&select);
+	if (unlikely(count > FEW))
+		return run_many(&select, deadline_ns);
+	rc = check(&select);
 	if (rc == 0)
 		rc = find_self(&select);
-	if (rc < 0)
+	if (unlikely(rc < 0))
 		return rc;
-	if (party_is_shared(select.self))
-		return run_shared(&select, deadline_ns);
-	return count <= FEW ? run_few(&select, deadline_ns) : run_on_heap(&select, deadline_ns);
+	return party_is_shared(select.self) ? run_shared(&select, deadline_ns)
+					    : run_few(&select, deadline_ns);
 }

@@ -15,11 +15,15 @@
 #define WEFT_SYNC_SELECT_H
 
 #include <sync/chan.h>
+#include <sync/promise.h>
 
 /** What watching takes, for one case; on the heap, or in the frame of a private stack. */
 struct watch {
-	struct waiter waiter; /* the source's own */
-	uint32_t tick;        /* likewise */
+	union { /* the source's own */
+		struct waiter waiter;
+		struct promise_watch promise;
+	};
+	uint32_t tick; /* likewise */
 	bool armed;
 };
 
@@ -47,6 +51,9 @@ struct select {
 	unsigned channels; /* in order[], each once */
 	unsigned sources;  /* cases that are watched */
 	bool has_descriptor;
+	bool needs_task; /* descriptors and ends of tasks are for tasks only */
+	bool ordered;    /* order is filled in */
+	bool alone;      /* at the last look no other thread existed: nothing was locked */
 	const struct select_source *descriptors;
 	struct task *self;
 	weft_chan **order;         /* S1; room for count */
@@ -55,18 +62,6 @@ struct select {
 	int64_t now_ns;            /* of the last look; 0: it was not asked */
 	int64_t until_ns;          /* the earliest of the deadline and what else has a time */
 };
-
-/* --- look.c: without waiting ------------------------------------------------------------- */
-
-/** Checks the cases, and counts sources. 0, -EINVAL, -EPERM. */
-int weft__select_check(struct select *select);
-
-/** Fills in order and channels (S1). */
-void weft__select_order(struct select *select);
-
-/** Looks once, and does what can be done. Return: the case; -EAGAIN: there is none, and the
- * locks of all channels are held; or why the select fails. */
-int weft__select_try(struct select *select, int64_t deadline_ns);
 
 static inline bool case_is_channel(const weft_case *which)
 {
@@ -78,22 +73,10 @@ static inline size_t case_bytes(const weft_case *which)
 	return ((const weft_chan *)which->object)->elem_bytes;
 }
 
-/** Who watches a case; NULL: it is none that is watched. */
-const struct select_source *weft__select_source(const struct select *select,
-						const weft_case *which);
-
-static inline void select_unlock(struct select *select)
-{
-	for (unsigned i = select->channels; i > 0; i--)
-		spin_unlock(&select->order[i - 1]->lock);
-}
-
-/* --- select.c ---------------------------------------------------------------------------- */
-
 /** weft_select(); descriptors are the io layer's to watch. */
 int weft__select(weft_case *cases, unsigned count, int64_t deadline_ns,
 		 const struct select_source *descriptors);
 
-extern const struct select_source weft__select_tasks;
+extern const struct select_source weft__select_tasks, weft__select_promises;
 
 #endif

@@ -52,8 +52,8 @@ static void leave_queue(weft_chan *chan, struct task *self)
 }
 
 /* Lock held, and released. 0, -EPIPE, or why the wait ended. */
-static int wait_in(struct waitq *queue, weft_chan *chan, struct task *self, void *value,
-		   int64_t deadline_ns)
+static RETURNS_BY_JUMP int wait_in(struct waitq *queue, weft_chan *chan, struct task *self,
+				   void *value, int64_t deadline_ns)
 {
 	int rc;
 
@@ -113,72 +113,111 @@ static noinline int recv_wait_shared(weft_chan *chan, struct task *self, void *r
 
 /* --- send -------------------------------------------------------------------------------- */
 
-/* What one look does not do. Lock held, and released. */
-static noinline int send_wait(weft_chan *chan, const void *value, int64_t deadline_ns)
-{
-	struct task *self = weft__thread.task;
-	struct peer peer = { NULL, NULL, 0 };
-	int rc;
+static int send_wait(weft_chan *chan, const void *value, int64_t deadline_ns);
 
-	if (unlikely(!self)) {
-		spin_unlock(&chan->lock);
-		self = weft__guest_self(&rc);
-		if (!self)
-			return rc;
-		spin_lock(&chan->lock);
-		rc = chan_send_now(chan, value, &peer);
-		if (rc != -EAGAIN) {
-			chan_leave(chan, &peer);
-			return rc;
-		}
-	}
-	if (party_is_shared(self))
-		return send_wait_shared(chan, self, value, deadline_ns);
-	return wait_in(&chan->senders, chan, self, (void *)(uintptr_t)value, deadline_ns);
-}
-
-static coldpath int send_odd(weft_chan *chan, int64_t deadline_ns)
-{
-	if (!chan)
-		return wait_for_nothing(deadline_ns);
-	return chan->kind == CHAN_TIMER ? -EPERM : -EINVAL;
-}
-
-int weft_chan_send(weft_chan *chan, const void *value, int64_t deadline_ns)
+/* Lock held, and released. */
+static noinline int send_locked(weft_chan *chan, const void *value, int64_t deadline_ns)
 {
 	struct peer peer = { NULL, NULL, 0 };
-	int rc;
+	int rc = chan_send_now(chan, value, &peer); /* -EPERM: a timer's */
 
-	if (unlikely(!chan || chan->kind != CHAN_PLAIN || (!value && chan->elem_bytes)))
-		return send_odd(chan, deadline_ns);
-	spin_lock(&chan->lock);
-	rc = chan_send_now(chan, value, &peer);
 	if (rc == -EAGAIN && deadline_ns != WEFT_NOWAIT)
 		return send_wait(chan, value, deadline_ns);
 	chan_leave(chan, &peer);
 	return rc;
 }
 
+static coldpath int send_as_guest(weft_chan *chan, const void *value, int64_t deadline_ns)
+{
+	int rc;
+
+	spin_unlock(&chan->lock);
+	if (!weft__guest_self(&rc))
+		return rc;
+	spin_lock(&chan->lock);
+	return send_locked(chan, value, deadline_ns);
+}
+
+/* What one look has not done. Lock held, and released. */
+static int send_wait(weft_chan *chan, const void *value, int64_t deadline_ns)
+{
+	struct task *self = party_known();
+
+	if (unlikely(!self))
+		return send_as_guest(chan, value, deadline_ns);
+	if (party_is_shared(self))
+		return send_wait_shared(chan, self, value, deadline_ns);
+	return wait_in(&chan->senders, chan, self, (void *)(uintptr_t)value, deadline_ns);
+}
+
+/* No channel, or no value. */
+static coldpath int send_odd(weft_chan *chan, int64_t deadline_ns)
+{
+	if (!chan)
+		return wait_for_nothing(deadline_ns);
+	if (chan->elem_bytes)
+		return -EINVAL;
+	spin_lock(&chan->lock);
+	return send_locked(chan, NULL, deadline_ns);
+}
+
+/* The short way is for words into a buffer with room, when nobody waits for them: a leaf, which
+ * keeps no register. */
+int weft_chan_send(weft_chan *chan, const void *value, int64_t deadline_ns)
+{
+	struct values *values;
+
+	if (unlikely(!chan || !value))
+		return send_odd(chan, deadline_ns);
+	spin_lock(&chan->lock);
+	values = &chan->values;
+	if (unlikely(!chan->words || !waitq_empty(&chan->receivers) || values_full(values) ||
+		     values->put == values->put_end))
+		return send_locked(chan, value, deadline_ns);
+	memcpy(values->put, value, sizeof(uint64_t));
+	values->put += sizeof(uint64_t);
+	values->count++;
+	spin_unlock(&chan->lock);
+	return 0;
+}
+
 /* --- receive ----------------------------------------------------------------------------- */
 
-static noinline int recv_wait(weft_chan *chan, void *ret_value, int64_t deadline_ns)
+static int recv_wait(weft_chan *chan, void *ret_value, int64_t deadline_ns);
+
+static noinline int recv_locked(weft_chan *chan, void *ret_value, int64_t deadline_ns)
 {
-	struct task *self = weft__thread.task;
 	struct peer peer;
 	int rc;
 
-	if (unlikely(!self)) {
+	if (unlikely(chan->kind == CHAN_TIMER)) {
 		spin_unlock(&chan->lock);
-		self = weft__guest_self(&rc);
-		if (!self)
-			return rc;
-		spin_lock(&chan->lock);
-		rc = chan_recv_now(chan, ret_value, &peer);
-		if (rc != -EAGAIN) {
-			chan_leave(chan, &peer);
-			return rc;
-		}
+		return weft__ticker_recv(chan, ret_value, deadline_ns);
 	}
+	rc = chan_recv_now(chan, ret_value, &peer);
+	if (rc == -EAGAIN && deadline_ns != WEFT_NOWAIT)
+		return recv_wait(chan, ret_value, deadline_ns);
+	chan_leave(chan, &peer);
+	return rc;
+}
+
+static coldpath int recv_as_guest(weft_chan *chan, void *ret_value, int64_t deadline_ns)
+{
+	int rc;
+
+	spin_unlock(&chan->lock);
+	if (!weft__guest_self(&rc))
+		return rc;
+	spin_lock(&chan->lock);
+	return recv_locked(chan, ret_value, deadline_ns);
+}
+
+static int recv_wait(weft_chan *chan, void *ret_value, int64_t deadline_ns)
+{
+	struct task *self = party_known();
+
+	if (unlikely(!self))
+		return recv_as_guest(chan, ret_value, deadline_ns);
 	if (party_is_shared(self))
 		return recv_wait_shared(chan, self, ret_value, deadline_ns);
 	return wait_in(&chan->receivers, chan, self, ret_value, deadline_ns);
@@ -186,19 +225,21 @@ static noinline int recv_wait(weft_chan *chan, void *ret_value, int64_t deadline
 
 int weft_chan_recv(weft_chan *chan, void *ret_value, int64_t deadline_ns)
 {
-	struct peer peer;
-	int rc;
+	struct values *values;
 
 	if (unlikely(!chan))
 		return wait_for_nothing(deadline_ns);
-	if (unlikely(chan->kind != CHAN_PLAIN))
-		return weft__ticker_recv(chan, ret_value, deadline_ns);
 	spin_lock(&chan->lock);
-	rc = chan_recv_now(chan, ret_value, &peer);
-	if (rc == -EAGAIN && deadline_ns != WEFT_NOWAIT)
-		return recv_wait(chan, ret_value, deadline_ns);
-	chan_leave(chan, &peer);
-	return rc;
+	values = &chan->values;
+	if (unlikely(!values->count || !chan->words || !waitq_empty(&chan->senders) ||
+		     values->take == values->take_end || !ret_value ||
+		     values->capacity == WEFT_UNBOUNDED))
+		return recv_locked(chan, ret_value, deadline_ns);
+	memcpy(ret_value, values->take, sizeof(uint64_t));
+	values->take += sizeof(uint64_t);
+	values->count--;
+	spin_unlock(&chan->lock);
+	return 0;
 }
 
 /* --- several ----------------------------------------------------------------------------- */

@@ -8,6 +8,7 @@
 
 #include <weft/chan.h>
 #include <weft/io.h>
+#include <weft/promise.h>
 #include <weft/time.h>
 
 #include "parties.h"
@@ -475,6 +476,44 @@ TEST(select, a_channel_a_descriptor_and_a_task)
 	for (int kind = 0; kind < PARTY_KINDS; kind++)
 		for (int which = 0; which < 4; which++)
 			mix((enum party_kind)kind, which);
+}
+
+struct settling {
+	weft_promise *promise;
+	weft_chan *chan;
+};
+
+static int select_promise(void *arg)
+{
+	struct settling *s = arg;
+	weft_case cases[] = { WEFT_RECV(s->chan, NULL), WEFT_SETTLED(s->promise),
+			      WEFT_SETTLED(NULL) };
+
+	return weft_select(cases, 3, WEFT_FOREVER);
+}
+
+TEST(select, a_promise_for_all_parties)
+{
+	for (int kind = 0; kind < PARTY_KINDS; kind++) {
+		struct settling s = { .chan = new_chan(0) };
+		weft_case settled[] = { WEFT_SETTLED(NULL) };
+		struct test_party party;
+
+		for (int settles = 0; settles < 2; settles++) {
+			CHECK_EQ(weft_promise_new(&s.promise), 0);
+			party_start(&party, (enum party_kind)kind, select_promise, &s);
+			let_others_wait();
+			if (settles)
+				CHECK_EQ(weft_promise_resolve(s.promise, NULL), 0);
+			else
+				send_int(s.chan, 1);
+			CHECK_EQ(party_join(&party), settles);
+			settled[0].object = s.promise;
+			CHECK_EQ(weft_select(settled, 1, WEFT_NOWAIT), settles ? 0 : -EAGAIN);
+			weft_promise_free(s.promise);
+		}
+		weft_chan_free(s.chan);
+	}
 }
 
 TEST(select, sources_that_are_ready_at_once)
