@@ -133,8 +133,7 @@ crew_commands()
 		peer-go spawn 1,2 200000
 		bench-crew spawn2 1,1of2,2 1000000
 		peer-go spawn2 1,2 200000
-		bench-crew tree 1 100000
-		bench-crew tree 1of2,2 300000
+		bench-crew tree 1,1of2,2 300000
 		peer-go tree 1,2 200000
 		bench-crew leaves 1,1of2,2 5000
 		peer-go leaves 1,2 5000
