@@ -7,7 +7,7 @@
  * receiver meet (rendezvous); with n so many values wait in between; WEFT_UNBOUNDED never
  * lets a sender wait. Values come out in the order in which they went in; who has waited
  * longest is served first. Every function may be called by tasks of any runtime and by plain
- * threads, many at once: a task parks, a thread sleeps. Nothing here is async-signal-safe.
+ * threads, many at once: a task parks, a thread sleeps.
  *
  * A channel is counted: whoever uses it holds a reference, or knows that somebody does.
  *
@@ -16,6 +16,11 @@
  *	weft_chan_recv       waits            waits while empty           buffered values, then -EPIPE
  *	weft_chan_close      -EINVAL          0: all who wait are woken   -EALREADY
  *	case of weft_select  never ready      as send and recv            ready, .result is -EPIPE
+ *
+ * Where nothing else is said: any task or thread, many at once; not a cancellation point; not
+ * async-signal-safe.
+ *
+ * @chan: channel
  */
 #ifndef WEFT_CHAN_H
 #define WEFT_CHAN_H
@@ -35,11 +40,16 @@ WEFT_BEGIN_DECLS
  *
  * The room for all of a bounded channel's values is taken at once.
  *
- * Return: 0, -EINVAL (elem_bytes), -ENOMEM.
+ * Return: 0, -EINVAL (@elem_bytes is too large), -ENOMEM.
  */
 WEFT_API int weft_chan_new(weft_chan **ret_chan, size_t elem_bytes, size_t capacity);
 
-/** weft_chan_ref - one reference more. Return: @chan, which may be NULL. */
+/**
+ * weft_chan_ref - one reference more
+ * @chan: channel, or NULL (which does nothing)
+ *
+ * Return: @chan.
+ */
 WEFT_API weft_chan *weft_chan_ref(weft_chan *chan);
 
 /**
@@ -60,7 +70,7 @@ WEFT_API void weft_chan_free(weft_chan *chan);
  * With capacity 0 it returns when a receiver has got the value; else when the value is in the
  * buffer.
  *
- * Return: 0, -EPIPE (closed, before or meanwhile), -EINVAL (value is NULL), -EPERM (a timer's
+ * Return: 0, -EPIPE (closed, before or meanwhile), -EINVAL (@value is NULL), -EPERM (a timer's
  * channel: time.h), -EAGAIN (WEFT_NOWAIT), -ETIMEDOUT, -ECANCELED, -ENOMEM (no memory for a
  * value in an unbounded channel, or to wait with). On every error nobody gets the value.
  *
@@ -84,8 +94,11 @@ WEFT_API int weft_chan_recv(weft_chan *chan, void *ret_value, int64_t deadline_n
 /** weft_chan_try_send - weft_chan_send() with WEFT_NOWAIT */
 #define weft_chan_try_send(chan, value) weft_chan_send((chan), (value), WEFT_NOWAIT)
 
-/** weft_chan_try_recv - weft_chan_recv() with WEFT_NOWAIT. A loop around it must wait or yield
- * in between: else no sender ever runs. */
+/**
+ * weft_chan_try_recv - weft_chan_recv() with WEFT_NOWAIT
+ *
+ * A loop around it must wait or yield in between: else no sender ever runs.
+ */
 #define weft_chan_try_recv(chan, ret_value) weft_chan_recv((chan), (ret_value), WEFT_NOWAIT)
 
 /**
@@ -95,8 +108,9 @@ WEFT_API int weft_chan_recv(weft_chan *chan, void *ret_value, int64_t deadline_n
  * @count:       how many, at most INT_MAX
  * @deadline_ns: as in weft_chan_send(), for all of them
  *
- * Return: @count; fewer when it ended (closed, deadline, cancel) after some had come; or, when
- * there was none, the error of weft_chan_recv(). -EINVAL: count > INT_MAX, ret_values is NULL.
+ * Return: @count; fewer when it ended (closed, deadline, cancel) after some had come. When there
+ * was none: the error of weft_chan_recv(). -EINVAL: @count > INT_MAX, or @ret_values is NULL.
+ * Cancellation point when it waits.
  */
 WEFT_API int weft_chan_recv_n(weft_chan *chan, void *ret_values, size_t count, int64_t deadline_ns);
 
@@ -109,7 +123,7 @@ WEFT_API int weft_chan_recv_n(weft_chan *chan, void *ret_values, size_t count, i
  * Those of senders that wait are there, too.
  *
  * Return: how many it was, 0 when there was none; -EPIPE (closed, and nothing is left),
- * -EINVAL (as in weft_chan_recv_n()).
+ * -EINVAL (as of weft_chan_recv_n()).
  */
 WEFT_API int weft_chan_recv_all(weft_chan *chan, void *ret_values, size_t room);
 
@@ -120,17 +134,29 @@ WEFT_API int weft_chan_recv_all(weft_chan *chan, void *ret_values, size_t room);
  * The last message, not an axe: what is in the buffer can still be received. Waiting senders
  * and receivers return -EPIPE.
  *
- * Return: 0, -EALREADY (closed before), -EINVAL (NULL).
+ * Return: 0, -EALREADY (closed before), -EINVAL (@chan is NULL).
  */
 WEFT_API int weft_chan_close(weft_chan *chan);
 
-/** Values in the buffer just now; a timer's: 1 when it is due. 0 for NULL. */
+/**
+ * weft_chan_len - how many values are in the buffer just now
+ *
+ * Return: the number; of a timer's channel 1 when it is due; 0 for NULL.
+ */
 WEFT_API size_t weft_chan_len(weft_chan *chan);
 
-/** The capacity it was made with; 0 for NULL. */
+/**
+ * weft_chan_capacity - how many values can be in the buffer
+ *
+ * Return: the capacity it was made with; 0 for NULL.
+ */
 WEFT_API size_t weft_chan_capacity(const weft_chan *chan);
 
-/** 1 when it has been closed, else 0. */
+/**
+ * weft_chan_closed - ask whether it has been closed
+ *
+ * Return: 1 when it has been, else 0.
+ */
 WEFT_API int weft_chan_closed(weft_chan *chan);
 
 /* --- select --------------------------------------------------------------------------- */
@@ -203,8 +229,8 @@ typedef struct weft_case {
  * the order of their addresses, as in Go's select.)
  *
  * Return: the index of the case that has fired; -EAGAIN (WEFT_NOWAIT), -ETIMEDOUT, -ECANCELED,
- * -EINVAL (a case that makes no sense, count > 65,536), -EPERM (send to a timer's channel),
- * -ESRCH, -EBUSY, -EDEADLK (a task's case, as weft_join()), -ENOMEM, or what epoll_ctl(2)
+ * -EINVAL (a case that makes no sense, or @count > 65,536), -EPERM (send to a timer's channel),
+ * -ESRCH or -EBUSY or -EDEADLK (a task's case, as of weft_join()), -ENOMEM, or what epoll_ctl(2)
  * says of a descriptor.
  *
  * Cancellation point when it waits. Any task or thread; with a WEFT_FD or WEFT_ENDED case a plain

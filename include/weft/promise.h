@@ -16,14 +16,19 @@
  *	weft_promise_free(answer);
  *
  * Every function may be called by tasks of any runtime and by plain threads, many at once,
- * those that weft has never seen included: a task that waits parks, a thread sleeps. Nothing
- * here is async-signal-safe. A promise is counted: whoever uses it holds a reference, or knows
+ * those that weft has never seen included: a task that waits parks, a thread sleeps.
+ * A promise is counted: whoever uses it holds a reference, or knows
  * that somebody does.
  *
  * Whose the value is: weft_promise_resolve() that returns 0 has given it away, to whoever
  * gets it by weft_await() and the like; on an error it is still the caller's. All who await get
  * the same pointer, and must agree on who disposes of it. A value that nobody got goes to the
  * destructor, if there is one (weft_promise_destructor()).
+ *
+ * Where nothing else is said: any task or thread, many at once; not a cancellation point; not
+ * async-signal-safe.
+ *
+ * @promise: promise
  */
 #ifndef WEFT_PROMISE_H
 #define WEFT_PROMISE_H
@@ -42,10 +47,20 @@ enum weft_promise_state {
 	WEFT_PROMISE_CANCELLED
 };
 
-/** weft_promise_new - make a pending promise; one reference, the caller's. 0 or -ENOMEM */
+/**
+ * weft_promise_new - make a pending promise
+ * @ret_promise: the promise; one reference, the caller's
+ *
+ * Return: 0, -ENOMEM.
+ */
 WEFT_API int weft_promise_new(weft_promise **ret_promise);
 
-/** weft_promise_ref - one reference more. Return: @promise, which may be NULL. */
+/**
+ * weft_promise_ref - one reference more
+ * @promise: promise, or NULL (which does nothing)
+ *
+ * Return: @promise.
+ */
 WEFT_API weft_promise *weft_promise_ref(weft_promise *promise);
 
 /**
@@ -77,7 +92,7 @@ WEFT_API int weft_promise_destructor(weft_promise *promise, void (*destructor)(v
  * Wakes all who wait and runs the callbacks, on the calling thread.
  *
  * Return: 0: the value is given away; -EALREADY: it was settled or cancelled before, and
- * the value is still the caller's; -EINVAL (promise is NULL), likewise.
+ * the value is still the caller's; -EINVAL (@promise is NULL).
  */
 WEFT_API int weft_promise_resolve(weft_promise *promise, void *value);
 
@@ -116,7 +131,11 @@ WEFT_API int weft_promise_cancel(weft_promise *promise);
  */
 WEFT_API int weft_promise_on_cancel(weft_promise *promise, void (*fn)(void *arg), void *arg);
 
-/** The present state, enum weft_promise_state; -EINVAL for NULL. */
+/**
+ * weft_promise_state - what has become of it so far
+ *
+ * Return: an enum weft_promise_state, -EINVAL (@promise is NULL).
+ */
 WEFT_API int weft_promise_state(const weft_promise *promise);
 
 /**

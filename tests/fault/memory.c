@@ -239,6 +239,65 @@ static int wait_in_thread(void)
 		return rc;
 	rc = weft_chan_recv(timer, NULL, WEFT_FOREVER);
 	weft_chan_free(timer);
+/* A scope with a deadline, a child on a stack of its own and one on a shared stack. */
+static int use_scope(void)
+{
+	weft_attr attr = { .name = "child" };
+	weft_scope *scope;
+	int before = ran, spawned = 0, rc = weft_stack_group_new(&attr.shared, 1, 64 << 10);
+
+	if (rc < 0)
+		return rc;
+	rc = weft_scope_open(&scope, 0);
+	if (rc < 0) {
+		CHECK_EQ(weft_stack_group_free(attr.shared), 0);
+		return rc;
+	}
+	rc = weft_scope_deadline(scope, weft_in_s(3600));
+	if (rc == 0 && (rc = weft_scope_go(scope, count_run, NULL)) == 0)
+		spawned++;
+	if (rc == 0 && (rc = weft_scope_spawn(scope, &attr, count_run, NULL)) == 0)
+		spawned++;
+	CHECK_EQ(weft_scope_left(scope), spawned);
+	CHECK_EQ(weft_scope_wait(scope, WEFT_FOREVER), 0);
+	CHECK_EQ(ran - before, spawned);
+	CHECK_EQ(weft_scope_close(scope), 0);
+	CHECK_EQ(weft_stack_group_free(attr.shared), 0);
+	return rc;
+}
+
+/* Its owner has a shared stack, and a deadline for its wait: that needs memory, too. */
+static int wait_on_shared_stack(void *arg)
+{
+	weft_scope *scope;
+	int rc = weft_scope_open(&scope, 0);
+
+	(void)arg;
+	if (rc < 0)
+		return rc;
+	rc = weft_scope_go(scope, count_run, NULL);
+	if (rc == 0)
+		rc = weft_scope_wait(scope, weft_in_s(3600));
+	CHECK(rc == 0 || rc == -ENOMEM);
+	CHECK_EQ(weft_scope_close(scope), 0);
+	return rc;
+}
+
+static int use_scope_shared(void)
+{
+	weft_attr attr = { .name = "owner" };
+	weft_task *task;
+	int ret, rc = weft_stack_group_new(&attr.shared, 1, 64 << 10);
+
+	if (rc < 0)
+		return rc;
+	rc = weft_spawn(&task, &attr, wait_on_shared_stack, NULL);
+	if (rc == 0) {
+		CHECK_EQ(weft_join(task, WEFT_FOREVER, &ret), 0);
+		rc = ret;
+	}
+	weft__fault_fail(0);
+	CHECK_EQ(weft_stack_group_free(attr.shared), 0);
 	return rc;
 }
 
@@ -325,6 +384,10 @@ TEST(memory, channels_survive_any_failure)
 TEST(memory, a_plain_thread_that_waits_survives_any_failure)
 {
 	fail_everywhere(wait_in_thread, 1);
+TEST(memory, scopes_survive_any_failure)
+{
+	fail_everywhere(use_scope, 8);
+	fail_everywhere(use_scope_shared, 6);
 }
 
 /* Fails at each place once. */
@@ -379,6 +442,12 @@ TEST(memory, failures_of_groups_leak_nothing)
 TEST(memory, failures_of_shared_tasks_leak_nothing)
 {
 	leaks_nothing(spawn_shared, 50, 0);
+}
+
+TEST(memory, failures_of_scopes_leak_nothing)
+{
+	leaks_nothing(use_scope, 50, 0);
+	leaks_nothing(use_scope_shared, 50, 0);
 }
 
 TEST(memory, failures_of_offload_leak_nothing)

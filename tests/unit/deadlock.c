@@ -16,6 +16,7 @@
 #include <debug/deadlock.h>
 #include <weft/debug.h>
 #include <weft/io.h>
+#include <weft/scope.h>
 #include <weft/task.h>
 
 #include "../test.h"
@@ -159,6 +160,32 @@ TEST(deadlock, two_tasks_that_hold_what_the_other_wants)
 		", held by task 3 \"b\"\n", ", held by task 2 \"a\"\n",
 		"  and in no circle:\n    task 1 (\"main\" of worker 1) waits for join of task 2",
 		"weft: 3 tasks: 1 joining, 2 waiting for an object", "wait_for_toy+0x");
+}
+
+static int own_scope(void *arg)
+{
+	weft_attr attr = { .name = "child" };
+	weft_scope *scope;
+
+	(void)arg;
+	CHECK_EQ(weft_scope_open(&scope, 0), 0);
+	CHECK_EQ(weft_scope_spawn(scope, &attr, join_numbered, (void *)0), 0);
+	return weft_scope_wait(scope, WEFT_FOREVER);
+}
+
+static void wait_for_child(void *arg)
+{
+	(void)arg;
+	spawn(0, "owner", own_scope, NULL);
+	wait_for_toy(&toys[0]); /* and not for the owner: one task joins at a time */
+	abort();
+}
+
+TEST(deadlock, a_child_that_waits_for_the_scope_it_is_in)
+{
+	CHECK_DEADLOCK(wait_for_child, NULL, "weft: deadlock: ", "  a circle of 2:\n",
+		       "\"owner\" (", ") waits for scope 0x",
+		       " 1 of 1 children left, held by task ", "\"child\" (");
 }
 
 static void wait_and_join(void *arg)
