@@ -35,6 +35,11 @@ check-format:   ## does the tree look as .clang-format says?
 format:         ## make it so
 	@scripts/format.sh
 
+docs:           ## guide and man pages as HTML
+	@scripts/setup.sh docs
+	@cmake --preset release -B $(RELEASE) --log-level=WARNING >/dev/null
+	@cmake --build $(RELEASE) --target docs
+
 install: all    ## DESTDIR= PREFIX=
 	@DESTDIR=$(DESTDIR) cmake --install $(RELEASE)
 	@[ -n "$(DESTDIR)" ] || [ "$$(id -u)" != 0 ] || ldconfig
@@ -45,4 +50,4 @@ clean:
 help:
 	@sed -n 's/^\([a-z-]*\):[^#]*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 16
 
-.PHONY: all run test stress bench check-format format install clean help
+.PHONY: all run test stress bench docs check-format format install clean help

@@ -1,7 +1,7 @@
 #!/bin/sh
 # SPDX-License-Identifier: MIT
 #
-# setup.sh run|test|bench - install what a target lacks
+# setup.sh run|test|bench|docs - install what a target lacks
 #
 # On Debian and its like, as root, missing packages come by apt-get. Elsewhere
 # each missing thing is named in one line with what will be left out. Only a
@@ -48,7 +48,10 @@ find_missing()
 		need valgrind "tasks under Valgrind" valgrind_found
 		need libcurl4-openssl-dev "libcurl under weft" header curl/curl.h
 		need curl "curl with the hooks preloaded" have curl
-		need python3 "Python with the hooks preloaded" have python3
+		need python3 "man pages, and Python with the hooks preloaded" have python3
+		need mandoc "the look over the man pages" have mandoc
+		need groff-base "the look over the man pages by groff" have groff
+		need lowdown "the guide as HTML" have lowdown
 		need systemtap-sdt-dev "static probes" header sys/sdt.h
 		need nginx-light "downloads from a real server" nginx_found
 		if [ "$(uname -m)" != aarch64 ]; then
@@ -56,6 +59,11 @@ find_missing()
 			need libc6-dev-arm64-cross "aarch64" test -e /usr/aarch64-linux-gnu/lib/libc.so.6
 			need qemu-user "aarch64" have qemu-aarch64
 		fi
+		;;
+	docs)
+		need python3 "man pages" have python3
+		need mandoc "man pages as HTML" have mandoc
+		need lowdown "the guide as HTML" have lowdown
 		;;
 	bench)
 		need golang-go "the rows of Go" have go

@@ -27,6 +27,8 @@
  *   - gcc: with a target attribute that adds registers which the rest of the file
  *     does not have (AVX-512, SVE). Nothing tells of it: values in these
  *     registers are lost.
+ *
+ * Where nothing else is said: not a cancellation point; async-signal-safe.
  */
 #ifndef WEFT_CONTEXT_H
 #define WEFT_CONTEXT_H
@@ -53,7 +55,7 @@ typedef struct weft_context {
  *               last time. If it does return, the process aborts.
  * @arg:         handed to @fn
  *
- * Any thread; async-signal-safe.
+ * Any thread.
  */
 WEFT_API void weft_context_make(weft_context *ctx, void *stack_low, size_t stack_bytes,
 				void (*fn)(void *arg, void *value), void *arg);
@@ -67,6 +69,8 @@ WEFT_API void weft_context_make(weft_context *ctx, void *stack_low, size_t stack
  *
  * @to must not run elsewhere, nor be @from of a switch that is still going on
  * in another thread. Return: the value that whoever continues @from passes.
+ *
+ * Any thread. Not async-signal-safe where the signal may have interrupted a switch.
  */
 #if WEFT_SWITCH_INLINE
 #if defined(__x86_64__) && !defined(__ILP32__)

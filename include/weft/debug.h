@@ -1,6 +1,11 @@
 /* SPDX-License-Identifier: MIT
  *
  * weft/debug.h - looking into a running program.
+ *
+ * Where nothing else is said: any thread, inside of tasks or outside; not a cancellation point;
+ * not async-signal-safe.
+ *
+ * @ret_stats: filled in
  */
 #ifndef WEFT_DEBUG_H
 #define WEFT_DEBUG_H
@@ -14,13 +19,15 @@ WEFT_BEGIN_DECLS
  * @task: a task with a private stack, or NULL: the calling one
  *
  * Counts touched pages (mincore-like, so a multiple of the page size).
- * Return: bytes, -ESRCH, -ENOTSUP (shared stack, or a thread's own stack).
+ *
+ * Return: bytes, -ESRCH (stale handle, or outside of a task), -ENOTSUP (shared stack, or
+ * a thread's own stack).
  */
 WEFT_API int64_t weft_stack_used(weft_task *task);
 
 /**
  * weft_dump - write what every task of the process is doing, for people to read
- * @fd: where to
+ * @fd: descriptor to write to
  *
  * A line of counts, one a worker, and then each task: id, name, what it does or waits
  * for, for how long, its worker, where it was spawned, its stack, and, of one that does not
@@ -32,8 +39,8 @@ WEFT_API int64_t weft_stack_used(weft_task *task);
  * Functions get their names from the files of the program and its libraries.
  *
  * Not a cancellation point; a full pipe keeps the thread. Any thread, inside of tasks or
- * outside, and any number at once. From a signal handler too, with 16 KiB of stack:
- * it takes no lock but the loader's (dl_iterate_phdr), for a moment.
+ * outside, and any number at once. Async-signal-safe, with 16 KiB of stack; it takes no
+ * lock but the loader's (dl_iterate_phdr), for a moment.
  *
  * With WEFT_DUMP_SIGNAL in the environment (SIGQUIT, QUIT, 3 ...) the first runtime of
  * the process installs a handler of that signal which dumps to standard error.
@@ -46,7 +53,7 @@ WEFT_API int weft_dump(int fd);
 #define WEFT_DEADLOCK_STATUS 86
 
 /**
- * weft_deadlock_detect - whether a deadlock ends the process
+ * weft_deadlock_detect - say whether a deadlock ends the process
  * @on: 1 (the default, unless WEFT_DEADLOCK=off stands in the environment) or 0
  *
  * When nothing can ever run again - every task waits for another one, or for an object
@@ -66,7 +73,7 @@ WEFT_API int weft_deadlock_detect(int on);
 
 /**
  * weft_watchdog - look for workers that are stuck in one task
- * @period_ns: how long a task may keep its worker; 0 ends the looking
+ * @period_ns: how long a task may keep its worker, in nanoseconds; 0 ends the looking
  *
  * A thread of its own looks four times a period. A worker whose running task has not waited,
  * yielded or ended for so long is told of on standard error, once: the task, whether its
@@ -105,12 +112,12 @@ typedef struct weft_stats_data {
  * weft_stats - fill @ret_stats with the sums over the calling thread's runtime
  *
  * What other workers count is read while they count on: a snapshot, each number of
- * which was right a moment ago. Return: 0, or -EPERM when this thread has no runtime.
+ * which was right a moment ago. Return: 0, -EPERM (this thread has no runtime).
  */
 WEFT_API int weft_stats(weft_stats_data *ret_stats);
 
 /**
- * weft_stats_worker - the same for one worker
+ * weft_stats_worker - fill @ret_stats with the counters of one worker
  * @worker: from 0; 0 is the one that weft_run() was called on
  *
  * Return: 0, -EPERM (no runtime), -ENOENT (there is no such worker).
@@ -133,19 +140,20 @@ WEFT_API int weft_stats_worker(unsigned worker, weft_stats_data *ret_stats);
  * Names of tasks are copied; their spawn sites must be string literals of code that is
  * still loaded when the trace is written.
  *
- * Any thread or task; blocks the thread for a moment; not async-signal-safe.
- * Return: 0, -EINVAL (no path; more than 16 M events), -EBUSY (recording already),
+ * Any thread or task; blocks the thread for a moment.
+ *
+ * Return: 0, -EINVAL (no path, or more than 16 M events), -EBUSY (recording already),
  * -ENAMETOOLONG, or what open(2) failed with.
  */
 WEFT_API int weft_trace_start(const char *path, size_t events_per_worker);
 
 /**
- * weft_trace_stop - end the recording and write it: JSON in the trace event format,
- * for ui.perfetto.dev and chrome://tracing
+ * weft_trace_stop - end the recording and write it
  *
- * The other threads need not stop, and are not waited for. Any thread or task, not only
- * the one that started it. It blocks the thread while it writes; no cancellation point;
- * not async-signal-safe.
+ * The file is JSON in the trace event format, for ui.perfetto.dev and chrome://tracing.
+ * The other threads need not stop, and are not waited for.
+ *
+ * Any thread or task, not only the one that started it; blocks the thread while it writes.
  *
  * Return: 0, -EALREADY (nothing is recorded), -ENOMEM, or what open(2) or write(2)
  * failed with. The recording has ended in any case.

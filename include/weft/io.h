@@ -8,14 +8,24 @@
  * thread the first call makes that thread a runtime (see task.h).
  *
  * Errors that all share: -EBADF (not open, or closed by another task during
- * the wait), -ETIMEDOUT, -ECANCELED, -ENOMEM; -EAGAIN with WEFT_NOWAIT when it
- * would have to wait; and whatever the kernel says. All are cancellation
- * points; a cancel or timeout that comes after a part has been transferred
- * returns the part. Not async-signal-safe.
+ * the wait), -ETIMEDOUT, -ECANCELED, -ENOMEM, -EAGAIN (WEFT_NOWAIT, and it
+ * would have to wait), or whatever the kernel says. A cancel or timeout that comes after a
+ * part has been transferred returns the part.
  *
  * Close a descriptor that these calls have seen with weft_close() (or with
  * close() when libweft-hook is in the process); or, when other code closes it,
  * say so before by weft_fd_forget(). weft remembers what it knows of a number.
+ *
+ * Where nothing else is said: any thread, any number of tasks for one descriptor; cancellation
+ * point; not async-signal-safe.
+ *
+ * @fd:          descriptor
+ * @buf:         at least @bytes bytes; it may lie in the caller's frame, with a shared
+ *               stack too
+ * @bytes:       how many
+ * @iov:         the buffers
+ * @count:       how many buffers
+ * @flags:       as of the system call
  */
 #ifndef WEFT_IO_API_H
 #define WEFT_IO_API_H
@@ -40,10 +50,10 @@ enum weft_fd_events {
  * weft_wait_fd - park until a descriptor is ready
  * @fd:          descriptor
  * @events:      a set of enum weft_fd_events
- * @deadline_ns: absolute; WEFT_NOWAIT asks the kernel once
+ * @deadline_ns: absolute, in nanoseconds on the weft_now() clock; WEFT_NOWAIT asks the
+ *               kernel once; WEFT_FOREVER waits
  *
- * Any number of tasks may wait for one descriptor. Return: the events that
- * are ready, > 0; -EINVAL (an unknown event); or as above.
+ * Return: the events that are ready, > 0, -EINVAL (an unknown event), or a shared error.
  */
 WEFT_API int weft_wait_fd(int fd, unsigned events, int64_t deadline_ns);
 
@@ -52,38 +62,78 @@ WEFT_API int weft_wait_fd(int fd, unsigned events, int64_t deadline_ns);
  *
  * Sockets, pipes, terminals ...: waits for the first byte. Files: a helper
  * thread reads when the page cache has not got it; @deadline_ns is not used.
- * Return: bytes read, 0 at the end of file.
+ *
+ * Return: bytes read, 0 at the end of file, or a shared error.
  */
 WEFT_API ssize_t weft_read(int fd, void *buf, size_t bytes, int64_t deadline_ns);
 
-/** weft_write - write(2) all of @bytes. Return: @bytes; fewer when an error,
- * the deadline or a cancel came after a part. */
+/**
+ * weft_write - write(2) all of @bytes
+ *
+ * Return: @bytes; fewer when an error, the deadline or a cancel came after a part;
+ * or a shared error.
+ */
 WEFT_API ssize_t weft_write(int fd, const void *buf, size_t bytes, int64_t deadline_ns);
 
-/** weft_readv, weft_writev - the same from and to several buffers */
+/**
+ * weft_readv, weft_writev - read and write with several buffers
+ *
+ * As weft_read() and weft_write() otherwise.
+ *
+ * Return: bytes read or written, or a shared error.
+ */
 WEFT_API ssize_t weft_readv(int fd, const struct iovec *iov, int count, int64_t deadline_ns);
 WEFT_API ssize_t weft_writev(int fd, const struct iovec *iov, int count, int64_t deadline_ns);
 
 /**
  * weft_read_full - read until the buffer is full or the end of file comes
  *
- * Return: @bytes; fewer at the end of file. An error returns its code, and the
- * bytes read before it are lost to the caller.
+ * Return: @bytes; fewer at the end of file; or a shared error. An error returns its code,
+ * and the bytes read before it are lost to the caller.
  */
 WEFT_API ssize_t weft_read_full(int fd, void *buf, size_t bytes, int64_t deadline_ns);
 
-/** weft_write_full - write all: @bytes or an error, never a part */
+/**
+ * weft_write_full - write all, or say why not
+ *
+ * Return: @bytes, or a shared error. An error returns its code, also after a part.
+ */
 WEFT_API ssize_t weft_write_full(int fd, const void *buf, size_t bytes, int64_t deadline_ns);
 
-/** weft_pread, weft_pwrite - pread(2), pwrite(2); by a helper thread when it would block */
+/**
+ * weft_pread, weft_pwrite - read and write a file at a place of it
+ * @offset: in bytes, from the beginning of the file
+ *
+ * As pread(2) and pwrite(2); by a helper thread when it would block. The task waits for
+ * the end of the transfer whatever happens.
+ *
+ * Return: bytes read or written, 0 at the end of file, -ECANCELED (before it began), -ENOMEM,
+ * -EAGAIN (no helper thread could be made), or what pread(2) or pwrite(2) failed with.
+ */
 WEFT_API ssize_t weft_pread(int fd, void *buf, size_t bytes, off_t offset);
 WEFT_API ssize_t weft_pwrite(int fd, const void *buf, size_t bytes, off_t offset);
 
-/** weft_fsync - fsync(2) on a helper thread */
+/**
+ * weft_fsync - fsync(2) on a helper thread
+ *
+ * Return: 0, -ECANCELED (before it began), -ENOMEM, -EAGAIN (no helper thread could be made),
+ * or what fsync(2) failed with.
+ */
 WEFT_API int weft_fsync(int fd);
 
-/** weft_recv, weft_send ... - as the libc calls of that name, with a deadline.
- * MSG_DONTWAIT tries once. A blocking send of a stream sends all. */
+/**
+ * weft_recv, weft_send ... - receive and send messages, with a deadline
+ * @flags:      as of the system call; MSG_DONTWAIT tries once
+ * @from:       the sender's address; may be NULL
+ * @from_bytes: room in @from; then the address's length
+ * @to:         the receiver's address
+ * @to_bytes:   length of @to
+ * @msg:        buffers, address and control data
+ *
+ * As the system calls of that name. A send on a stream sends all.
+ *
+ * Return: bytes received or sent, or a shared error.
+ */
 WEFT_API ssize_t weft_recv(int fd, void *buf, size_t bytes, int flags, int64_t deadline_ns);
 WEFT_API ssize_t weft_send(int fd, const void *buf, size_t bytes, int flags, int64_t deadline_ns);
 WEFT_API ssize_t weft_recvfrom(int fd, void *buf, size_t bytes, int flags, struct sockaddr *from,
@@ -99,22 +149,39 @@ WEFT_API ssize_t weft_sendmsg(int fd, const struct msghdr *msg, int flags, int64
  * @addr_bytes: room in @addr; then the address's length
  * @flags:      SOCK_CLOEXEC, SOCK_NONBLOCK
  *
- * Return: the new descriptor. Without a free one (-EMFILE, -ENFILE, -ENOBUFS)
+ * Return: the new descriptor, or a shared error. Without a free one (-EMFILE, -ENFILE, -ENOBUFS)
  * other tasks run before it returns, so that a loop around it cannot starve
  * those that would close some.
  */
 WEFT_API int weft_accept(int fd, struct sockaddr *addr, socklen_t *addr_bytes, int flags,
 			 int64_t deadline_ns);
 
-/** weft_connect - connect(2). After -ETIMEDOUT or -ECANCELED the attempt goes on. */
+/**
+ * weft_connect - connect(2)
+ * @addr:       the peer's address
+ * @addr_bytes: its length
+ *
+ * After -ETIMEDOUT or -ECANCELED the attempt goes on.
+ *
+ * Return: 0, -ECONNREFUSED (nobody listens there), or a shared error.
+ */
 WEFT_API int weft_connect(int fd, const struct sockaddr *addr, socklen_t addr_bytes,
 			  int64_t deadline_ns);
 
-/** weft_close - wake every task that waits for @fd with -EBADF, then close(2) */
+/**
+ * weft_close - wake every task that waits for @fd with -EBADF, then close(2)
+ *
+ * Return: 0, -EBADF (not open), or what close(2) failed with. It is closed then, too.
+ * Not a cancellation point.
+ */
 WEFT_API int weft_close(int fd);
 
-/** weft_fd_forget - the same without the close: for one that other code will close now,
- * or that has got an upper layer (TCP_ULP) after weft has seen it */
+/**
+ * weft_fd_forget - wake every task that waits for @fd with -EBADF, and forget it
+ *
+ * For a descriptor that other code will close now, or that has got an upper layer (TCP_ULP)
+ * after weft has seen it. Not a cancellation point.
+ */
 WEFT_API void weft_fd_forget(int fd);
 
 struct addrinfo;
@@ -125,6 +192,8 @@ struct addrinfo;
  * @service:  name or port number; may be NULL
  * @hints:    may be NULL
  * @ret_list: the addresses, for freeaddrinfo()
+ *
+ * The helper goes on after a timeout or a cancel, and its result is thrown away.
  *
  * Return: 0, -ENOENT (no such name, no address), -EAGAIN (the name server
  * fails for now), -EIO (it fails for good), -EINVAL (flags, socket type, a

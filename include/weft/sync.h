@@ -22,9 +22,19 @@
  *     deadline or cancel that come at the same time one wins, whole;
  *   - a call that need not wait succeeds in a cancelled task, too, and without regard to the
  *     deadline;
- *   - no function is async-signal-safe. Each may be called by tasks and threads;
  *   - a child of fork(2) finds the objects as they were: what other tasks or threads held stays
  *     held there.
+ *
+ * Where nothing else is said: any task or thread, many at once; not a cancellation point; not
+ * async-signal-safe.
+ *
+ * @mutex:     mutex
+ * @lock:      lock
+ * @cond:      condition
+ * @semaphore: semaphore
+ * @group:     waitgroup
+ * @event:     event
+ * @barrier:   barrier
  */
 #ifndef WEFT_SYNC_H
 #define WEFT_SYNC_H
@@ -154,8 +164,16 @@ WEFT_API int weft_rwlock_fini(weft_rwlock *lock);
  */
 WEFT_API int weft_rwlock_read(weft_rwlock *lock, int64_t deadline_ns);
 
-/** weft_rwlock_write - take it alone; as weft_rwlock_read(). Circles of writers, and of writers
- * and mutexes, are named as with weft_mutex_lock(). */
+/**
+ * weft_rwlock_write - take it for writing, alone
+ *
+ * In the order that weft_rwlock_read() tells. Circles of writers, and of writers and mutexes,
+ * are named as with weft_mutex_lock().
+ *
+ * Return: 0; -EDEADLK (the caller writes already); -EAGAIN (WEFT_NOWAIT); -EOWNERDEAD (who
+ * wrote has ended, as with weft_mutex_lock()); -ETIMEDOUT, -ECANCELED, -ENOMEM. Cancellation
+ * point if it waits.
+ */
 WEFT_API int weft_rwlock_write(weft_rwlock *lock, int64_t deadline_ns);
 
 /**
@@ -210,7 +228,7 @@ WEFT_API int weft_cond_wait(weft_cond *cond, weft_mutex *mutex, int64_t deadline
  */
 WEFT_API int weft_cond_signal(weft_cond *cond);
 
-/** weft_cond_broadcast - wake all that wait just now. Return: how many it were. */
+/** weft_cond_broadcast - wake all that wait just now. Return: how many were woken. */
 WEFT_API int weft_cond_broadcast(weft_cond *cond);
 
 /* --- semaphore ------------------------------------------------------------------------------ */
@@ -246,14 +264,21 @@ WEFT_API int weft_semaphore_fini(weft_semaphore *semaphore);
  */
 WEFT_API int weft_semaphore_wait(weft_semaphore *semaphore, int64_t deadline_ns);
 
-/** weft_semaphore_wait_n - take @count permits at once, or none; those who come later wait behind
- * it, also if there are enough for them. As above; -EINVAL (more than there can be). */
+/**
+ * weft_semaphore_wait_n - take @count permits at once, or none
+ *
+ * Those who come later wait behind it, also if there are enough for them.
+ *
+ * Return: 0, -EINVAL (more than there can be), -EAGAIN, -ETIMEDOUT, -ECANCELED, -ENOMEM.
+ * Cancellation point if it waits.
+ */
 WEFT_API int weft_semaphore_wait_n(weft_semaphore *semaphore, unsigned count, int64_t deadline_ns);
 
-/** weft_semaphore_post - give @count permits back, or new ones. Anybody may. 0, -EOVERFLOW. */
+/** weft_semaphore_post - give @count permits back, or new ones. Anybody may. 0,
+ * -EOVERFLOW (it would be more than WEFT_SEMAPHORE_MAX; unchanged). */
 WEFT_API int weft_semaphore_post(weft_semaphore *semaphore, unsigned count);
 
-/** How many permits are free just now. */
+/** weft_semaphore_value - how many permits are free just now. Return: the number. */
 WEFT_API unsigned weft_semaphore_value(const weft_semaphore *semaphore);
 
 /* --- waitgroup ------------------------------------------------------------------------------ */
@@ -278,14 +303,15 @@ WEFT_API int weft_waitgroup_init(weft_waitgroup *group);
 WEFT_API int weft_waitgroup_fini(weft_waitgroup *group);
 
 /**
- * weft_waitgroup_add - so much more is to be done; negative: has been done
+ * weft_waitgroup_add - so much more is to be done
+ * @count: how much; negative: so much has been done
  *
  * At 0 all that wait go on; the group may be used again at once, and it may be freed by one of
  * them. Return: 0, -EINVAL (it would be negative; unchanged), -EOVERFLOW (more than 2^31 - 1).
  */
 WEFT_API int weft_waitgroup_add(weft_waitgroup *group, int count);
 
-/** weft_waitgroup_done - weft_waitgroup_add() of -1 */
+/** weft_waitgroup_done - weft_waitgroup_add() of -1. 0, -EINVAL (it is 0 already). */
 WEFT_API int weft_waitgroup_done(weft_waitgroup *group);
 
 /** weft_waitgroup_wait - wait until the count is 0, or has been. 0, -EAGAIN, -ETIMEDOUT,
@@ -317,7 +343,12 @@ enum weft_event_flags {
 		}                  \
 	}
 
-/** weft_event_init - make one, of memory of any contents: not set. 0, -EINVAL (unknown flag). */
+/**
+ * weft_event_init - make one, of memory of any contents: not set
+ * @flags: a set of enum weft_event_flags
+ *
+ * Return: 0, -EINVAL (unknown flag).
+ */
 WEFT_API int weft_event_init(weft_event *event, unsigned flags);
 
 /** weft_event_fini - it is not needed any more. 0, -EBUSY (waited for). */
@@ -334,7 +365,8 @@ WEFT_API int weft_event_set(weft_event *event);
 /** weft_event_reset - it has not. Return: 1 when it was set, else 0. */
 WEFT_API int weft_event_reset(weft_event *event);
 
-/** 1 when it is set, else 0; what was done before it was set is seen then. */
+/** weft_event_is_set - ask whether it has happened. Return: 1 when it is set, else 0; what was done
+ * before it was set is seen then. */
 WEFT_API int weft_event_is_set(const weft_event *event);
 
 /** weft_event_wait - wait until it is set, or has been. 0, -EAGAIN, -ETIMEDOUT, -ECANCELED,

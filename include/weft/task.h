@@ -4,13 +4,18 @@
  *
  * The first call that needs one turns the calling thread into a runtime of
  * one worker, and its caller into that runtime's first task ("main"). A task
- * runs until it waits, yields or ends; then the next one runs. Nothing here is
- * async-signal-safe.
+ * runs until it waits, yields or ends; then the next one runs. Making a thread a runtime may
+ * fail with -ENOTSUP (shadow stacks), -ENOMEM, -EAGAIN (no thread-local key is left), or what
+ * epoll_create1(2) failed with.
  *
  * A handle is counted: weft_spawn() gives one to its caller, who drops it by
  * weft_join() or weft_detach(). From then on join and detach answer -ESRCH, and
  * every call does once the task has ended, also when its memory serves another
  * task by now. While one thread drops a handle no other may use it.
+ *
+ * Where nothing else is said: any thread; not a cancellation point; not async-signal-safe.
+ *
+ * @task: a handle
  */
 #ifndef WEFT_TASK_H
 #define WEFT_TASK_H
@@ -38,6 +43,8 @@ WEFT_BEGIN_DECLS
  * Return: 0, -EINVAL (fn is NULL, too many workers), -EBUSY (this thread is a runtime
  * already), -ENOTSUP (shadow stacks), -ENOMEM, -EAGAIN (no thread-local key is left, or
  * no thread could be made; @fn has not run), or what epoll_create1(2) failed with.
+ *
+ * Any thread that is no runtime yet.
  */
 WEFT_API int weft_run(unsigned workers, weft_fn *fn, void *arg, int *ret);
 
@@ -47,64 +54,96 @@ WEFT_API int weft_run(unsigned workers, weft_fn *fn, void *arg, int *ret);
  * @attr:     NULL: the defaults
  * @fn:       body
  * @arg:      passed to @fn
+ * @site:     where it is spawned, for dumps: a string that stays, as WEFT_HERE
  *
  * Never waits and never runs another task. The macro records file and line.
  *
- * Return: 0, -EINVAL (fn is NULL, bad attr), -ENOMEM, -EPERM (group of
- * another thread).
+ * Return: 0, -EINVAL (@fn is NULL, or @attr is not valid), -ENOMEM, -EPERM (the group
+ * of @attr belongs to another thread), or the errors of making this thread a runtime.
  */
 WEFT_API int weft_spawn_at(weft_task **ret_task, const weft_attr *attr, weft_fn *fn, void *arg,
 			   const char *site);
 #define weft_spawn(ret_task, attr, fn, arg) \
 	weft_spawn_at((ret_task), (attr), (fn), (arg), WEFT_HERE)
 
-/** weft_go - spawn with the defaults and detach: 0 or -ENOMEM, -EINVAL */
+/**
+ * weft_go - make a task with the defaults, and detach it
+ * @fn:  body
+ * @arg: passed to @fn
+ *
+ * Return: 0, -EINVAL (@fn is NULL), -ENOMEM, or the errors of making this thread a runtime.
+ */
 #define weft_go(fn, arg) weft_spawn_at(NULL, NULL, (fn), (arg), WEFT_HERE)
 
 /**
  * weft_join - wait until a task has ended; drops the handle
  * @task:        handle of this or another thread's task
- * @deadline_ns: absolute; WEFT_NOWAIT asks once; WEFT_FOREVER waits
+ * @deadline_ns: absolute, in nanoseconds on the weft_now() clock; WEFT_NOWAIT asks once;
+ *               WEFT_FOREVER waits
  * @ret:         what its body returned; may be NULL
  *
  * On every error the handle stays valid. One task joins at a time.
  *
  * Return: 0, -ESRCH (stale or NULL), -EDEADLK (the caller itself), -EBUSY
- * (another one joins it), -EAGAIN (WEFT_NOWAIT), -ETIMEDOUT, -ECANCELED,
+ * (another one joins it), -EAGAIN (WEFT_NOWAIT, and it has not ended), -ETIMEDOUT, -ECANCELED,
  * -ENOMEM (shared stack: no memory for a timer). Cancellation point.
  */
 WEFT_API int weft_join(weft_task *task, int64_t deadline_ns, int *ret);
 
-/** weft_detach - drop the handle; the task goes on. 0, -ESRCH, -EBUSY (being joined) */
+/**
+ * weft_detach - drop the handle; the task goes on
+ *
+ * Return: 0, -ESRCH, -EBUSY (it is being joined).
+ */
 WEFT_API int weft_detach(weft_task *task);
 
 /**
  * weft_cancel - ask a task to end
  *
  * Its present wait, and every later one, returns -ECANCELED. It ends by
- * itself: nothing is unwound. Legal from any thread. Return: 0, also when
- * it is dead or cancelled already; -ESRCH (stale or NULL).
+ * itself: nothing is unwound.
+ *
+ * Return: 0, also when it is dead or cancelled already, -ESRCH (stale or NULL).
  */
 WEFT_API int weft_cancel(weft_task *task);
 
-/** 1 when the calling task has been cancelled, else 0. */
+/**
+ * weft_cancelled - ask whether the calling task has been cancelled
+ *
+ * For a task that computes long and waits for nothing. Return: 1 when it has been, else 0;
+ * 0 outside of a task.
+ */
 WEFT_API int weft_cancelled(void);
 
 /**
  * weft_exit - end the calling task now, as if its body returned @value
+ * @value: what weft_join() delivers
  *
  * Runs the cleanups still pushed. In the main task of a thread: exit(value).
  * Inside a coroutine of the task: ends the whole task.
  */
 WEFT_API void weft_exit(int value) __attribute__((noreturn));
 
-/** The calling task, a borrowed handle: valid while it runs. NULL outside. */
+/**
+ * weft_self - the calling task
+ *
+ * Return: a borrowed handle, valid until the task ends; it is not to be joined or
+ * detached. NULL outside of a task.
+ */
 WEFT_API weft_task *weft_self(void);
 
-/** A number that no other task of the process ever has; 0 for a stale handle. */
+/**
+ * weft_task_id - a number that no other task of the process ever has
+ *
+ * Dumps, traces and gdb show it. Return: the number, > 0; 0 for a stale handle or NULL.
+ */
 WEFT_API uint64_t weft_task_id(weft_task *task);
 
-/** Its name, "" when it has none; NULL for a stale handle. */
+/**
+ * weft_task_name - the name that its attributes gave it
+ *
+ * Return: the name, "" when it has none, NULL for a stale handle. It lives as long as the task.
+ */
 WEFT_API const char *weft_task_name(weft_task *task);
 
 /**
@@ -117,29 +156,34 @@ WEFT_API const char *weft_task_name(weft_task *task);
  */
 WEFT_API int weft_task_yield(void);
 
-/** weft_task_pin - never move the calling task to another worker from now on
+/**
+ * weft_task_pin - never move the calling task to another worker from now on
  *
- * Ends WEFT_MIGRATE. Return: 0, or -EPERM outside of a task. */
+ * Ends WEFT_MIGRATE. Return: 0, -EPERM (outside of a task).
+ */
 WEFT_API int weft_task_pin(void);
 
 /**
  * weft_offload - run a blocking function on a helper thread, parked meanwhile
  * @fn:  runs on a thread that is no task: nothing in it is hooked
- * @arg: passed to it. The task waits for the end of @fn whatever happens:
- *       a cancellation is reported after it. (Its end may be a pthread_exit(): that of
- *       the helper, and *ret is 0.) With a shared stack @arg must
- *       not point into the caller's frames.
+ * @arg: passed to it. With a shared stack it must not point into the caller's frames.
  * @ret: what @fn returned; may be NULL
  *
- * Return: 0, -EINVAL, -ENOMEM, -EAGAIN (no thread could be made): @fn did not run;
- * -ECANCELED: it did, and *ret is set. In a plain thread @fn is simply called.
+ * The task waits for the end of @fn whatever happens: a cancellation is reported after
+ * it. (Its end may be a pthread_exit(): that of the helper, and *ret is 0.) There are at
+ * most 64 helpers; what is more waits for one. In a plain thread @fn is simply called.
+ *
+ * Return: 0, -EINVAL (@fn is NULL), -ENOMEM (@fn did not run), -EAGAIN (no thread could be made;
+ * @fn did not run), -ECANCELED (cancelled; @fn did run, and *ret is set). Cancellation point, but
+ * it does not return before @fn does.
  */
 WEFT_API int weft_offload(weft_fn *fn, void *arg, int *ret);
 
 /**
  * weft_shutdown_on - let a signal cancel every task of this runtime
  * @signal:   SIGTERM, SIGINT ...; its handler is replaced, for good
- * @grace_ns: how long the tasks may take to end after that; WEFT_FOREVER: as long as they like
+ * @grace_ns: how long the tasks may take to end after that, in nanoseconds; WEFT_FOREVER: as
+ *            long as they like
  *
  * When the signal comes, each task of the calling task's runtime is cancelled as by
  * weft_cancel(), main and those that are spawned later as well: what they wait for returns
@@ -163,26 +207,36 @@ WEFT_API int weft_shutdown_on(int signal, int64_t grace_ns);
  * this one: new and movable tasks go on at once. Tasks that stay with this worker wait.
  * May be nested. Between the two the task must not wait, yield or end.
  *
- * Return: 0, or -EPERM outside of a task. With one worker it has no effect.
+ * With one worker it has no effect. Return: 0, -EPERM (outside of a task).
  */
 WEFT_API int weft_blocking_begin(void);
 
-/** weft_blocking_end - the thread is back: 0, or -EPERM without a begin */
+/**
+ * weft_blocking_end - the thread is back
+ *
+ * Return: 0, -EPERM (without a weft_blocking_begin()).
+ */
 WEFT_API int weft_blocking_end(void);
 
 /* --- embedding: a runtime inside a foreign event loop --------------------- */
 
-/** An fd that becomes readable when weft_runtime_step() has work to do; -EPERM in a
- * runtime of several workers, or an error of making this thread one. */
+/**
+ * weft_runtime_fd - a descriptor that becomes readable when weft_runtime_step() has work
+ *
+ * It is the runtime's: to be polled, and not to be read or closed. Timers do not make it
+ * readable; weft_runtime_step() says when the next one is due.
+ *
+ * Return: the descriptor, -EPERM (in a runtime of several workers), or the errors of making
+ * this thread a runtime.
+ */
 WEFT_API int weft_runtime_fd(void);
 
 /**
  * weft_runtime_step - run what is runnable now, without waiting
  *
- * For the main task of a thread's own runtime only: else -EPERM.
- *
  * Return: nanoseconds until the next timer of this runtime (0: call again at
- * once), or WEFT_FOREVER.
+ * once), or WEFT_FOREVER, -EPERM (not the main task of a thread's own runtime, or inside a
+ * coroutine). Only the main task of a thread's own runtime.
  */
 WEFT_API int64_t weft_runtime_step(void);
 

@@ -5,6 +5,10 @@
  * One clock: CLOCK_MONOTONIC in nanoseconds. A deadline is an absolute time
  * on it; a sum that overflows saturates at WEFT_FOREVER. Timers have a
  * resolution of 33 us and never fire early.
+ *
+ * Where nothing else is said: any thread; not a cancellation point; not async-signal-safe.
+ *
+ * @n: how many, from now
  */
 #ifndef WEFT_TIME_H
 #define WEFT_TIME_H
@@ -13,10 +17,19 @@
 
 WEFT_BEGIN_DECLS
 
-/** Now, in nanoseconds. Any thread, any time, async-signal-safe. */
+/**
+ * weft_now - the time
+ *
+ * Return: CLOCK_MONOTONIC in nanoseconds. Any thread, any time; async-signal-safe.
+ */
 WEFT_API int64_t weft_now(void);
 
-/** A deadline @ns nanoseconds from now; negative: now; saturates. */
+/**
+ * weft_in_ns - a deadline so many nanoseconds from now
+ * @ns: negative counts as 0
+ *
+ * Return: the deadline; at most WEFT_FOREVER. Async-signal-safe.
+ */
 WEFT_API int64_t weft_in_ns(int64_t ns);
 
 static inline int64_t weft__in(int64_t n, int64_t unit_ns)
@@ -24,20 +37,59 @@ static inline int64_t weft__in(int64_t n, int64_t unit_ns)
 	return weft_in_ns(n > WEFT_FOREVER / unit_ns ? WEFT_FOREVER : n < 0 ? 0 : n * unit_ns);
 }
 
-/** Deadlines so many micro-, milli- and seconds from now. */
+/**
+ * weft_in_us, weft_in_ms, weft_in_s - deadlines so many micro-, milli- and seconds from now
+ *
+ * Return: the deadline; at most WEFT_FOREVER. Async-signal-safe.
+ */
 #define weft_in_us(n) weft__in((n), 1000)
 #define weft_in_ms(n) weft__in((n), 1000000)
 #define weft_in_s(n)  weft__in((n), 1000000000)
 
 /**
- * weft_sleep - park for at least @duration_ns
+ * weft_sleep - park for at least so long
+ * @duration_ns: in nanoseconds; <= 0 yields once
  *
- * <= 0 yields once. Return: 0 or -ECANCELED. Cancellation point.
+ * A plain thread becomes a runtime by it (see weft/task.h).
+ *
+ * Return: 0, -ECANCELED, or the errors of making the thread a runtime. Cancellation point.
  */
 WEFT_API int weft_sleep(int64_t duration_ns);
 
-/** weft_sleep_until - park until an absolute deadline has passed */
+/**
+ * weft_sleep_until - park until a deadline has passed
+ * @deadline_ns: absolute, in nanoseconds on the weft_now() clock; WEFT_FOREVER: until a cancel
+ *
+ * Return: 0, -ECANCELED, or the errors of making the thread a runtime. Cancellation point.
+ */
 WEFT_API int weft_sleep_until(int64_t deadline_ns);
+
+/* --- timers ------------------------------------------------------------------------------ */
+
+/**
+ * weft_timer_new - a channel that delivers a time when it has come, once or again and again
+ * @ret_timer: channel (chan.h), to be received from, selected on, closed and freed as any other
+ * @when_ns:   absolute, the first time; WEFT_FOREVER: none until weft_timer_set()
+ * @period_ns: nanoseconds from one tick to the next; 0: there is only one
+ *
+ * A receiver gets an int64_t: when the tick was due. Each tick goes to one receiver. Ticks that
+ * nobody fetched before the next was due are dropped, and the rhythm is kept. A timer costs
+ * nothing while nobody waits for it: no task runs, nothing is armed.
+ *
+ * Return: 0, -EINVAL (a negative time), -ENOMEM. Any thread.
+ */
+WEFT_API int weft_timer_new(weft_chan **ret_timer, int64_t when_ns, int64_t period_ns);
+
+/**
+ * weft_timer_set - change a timer's time and period
+ * @timer:     made by weft_timer_new()
+ * @when_ns:   absolute, the next time; WEFT_FOREVER stops it
+ * @period_ns: nanoseconds from one tick to the next; 0: there is only one
+ *
+ * Those who wait for it go on with the new time. Return: 0, -EINVAL (no timer, a negative
+ * time), -EPIPE (closed). Any thread.
+ */
+WEFT_API int weft_timer_set(weft_chan *timer, int64_t when_ns, int64_t period_ns);
 
 WEFT_END_DECLS
 

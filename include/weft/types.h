@@ -8,6 +8,11 @@
  *   - outputs come last, are named ret_*, and are untouched on failure;
  *   - times are int64_t nanoseconds on the weft_now() clock, and absolute;
  *   - a "cancellation point" returns -ECANCELED once its task is cancelled.
+ *
+ * Where nothing else is said: any thread; not a cancellation point; not async-signal-safe.
+ *
+ * @deadline_ns: absolute, in nanoseconds on the weft_now() clock; WEFT_NOWAIT tries once,
+ *               WEFT_FOREVER waits without end
  */
 #ifndef WEFT_TYPES_H
 #define WEFT_TYPES_H
@@ -35,6 +40,9 @@ typedef struct weft_task weft_task;
 typedef struct weft_coroutine weft_coroutine;
 /** A few real stacks on which many coroutines or tasks take turns. */
 typedef struct weft_stack_group weft_stack_group;
+
+/** Values from one task to another: chan.h. */
+typedef struct weft_chan weft_chan;
 
 /** A task's body; what it returns is what weft_join() delivers. */
 typedef int weft_fn(void *arg);
@@ -99,17 +107,23 @@ WEFT_API int weft_stack_group_new(weft_stack_group **ret_group, unsigned count, 
  * @group: group, or NULL
  *
  * Return: 0, -EBUSY (a task or coroutine of the group is still alive),
- * -EPERM (another thread made the group).
+ * -EPERM (another thread made the group). The thread only that made the group.
  */
 WEFT_API int weft_stack_group_free(weft_stack_group *group);
 
-/** "file.c:123", the place this macro stands at. */
+/** The place this macro stands at: "file.c:123". */
 #define WEFT__STRING2(x) #x
 #define WEFT__STRING(x)  WEFT__STRING2(x)
 #define WEFT_HERE        __FILE__ ":" WEFT__STRING(__LINE__)
 
-/** The version of the headers, and of the library that is linked. */
+/** The version of the headers. */
 #define WEFT_VERSION "0.1.0"
+
+/**
+ * weft_version - the version of the library that is linked
+ *
+ * Return: a string like WEFT_VERSION, which is that of the headers. Async-signal-safe.
+ */
 WEFT_API const char *weft_version(void);
 
 WEFT_END_DECLS

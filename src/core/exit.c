@@ -13,6 +13,15 @@
 
 /* --- leaving ---------------------------------------------------------------------- */
 
+/* What its body has left open: of a task that returns, task_exit() asks it. */
+static void main_cleanup(void)
+{
+	struct task *self = weft__thread.task;
+
+	if (self->ext)
+		weft__cleanup_run(&self->ext->cleanups);
+}
+
 noinline int weft__main_call(struct worker *worker, weft_fn *fn, void *arg)
 {
 	struct main_call call;
@@ -20,6 +29,7 @@ noinline int weft__main_call(struct worker *worker, weft_fn *fn, void *arg)
 	if (setjmp(call.env) == 0) {
 		worker->main_call = &call;
 		call.value = fn(arg);
+		main_cleanup();
 	}
 	/* The worker may have come back in a register of then; its main task is the same. */
 	weft__thread.worker->main_call = NULL;
@@ -35,8 +45,7 @@ void weft__exit_unwound(int value)
 		weft__coroutine_exit(value);
 	if (!(self->flags & TASK_THREAD))
 		weft__task_exit(self, value);
-	if (self->ext)
-		weft__cleanup_run(&self->ext->cleanups);
+	main_cleanup();
 	call = weft__thread.worker->main_call;
 	call->value = value;
 	longjmp(call->env, 1);

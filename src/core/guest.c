@@ -102,8 +102,9 @@ static bool woken_soon(struct task *guest)
 /* 0, -EAGAIN, -EINTR, or -ETIMEDOUT. */
 static int sleep_once(struct task *guest, int64_t deadline_ns)
 {
-	struct timespec until = { .tv_sec = (time_t)(deadline_ns / 1000000000),
-				  .tv_nsec = (long)(deadline_ns % 1000000000) };
+	int64_t when_ns = deadline_ns < 0 ? 0 : deadline_ns;
+	struct timespec until = { .tv_sec = (time_t)(when_ns / 1000000000),
+				  .tv_nsec = (long)(when_ns % 1000000000) };
 
 	return (int)weft__syscall(SYS_futex, &guest->refs, FUTEX_WAIT_BITSET_PRIVATE, SLEEPS,
 				  deadline_ns == WEFT_FOREVER ? NULL : &until, NULL,

@@ -87,6 +87,44 @@ int weft_join(weft_task *handle, int64_t deadline_ns, int *ret)
 	return 0;
 }
 
+/* --- watching, for a select ---------------------------------------------------------- */
+
+int weft__join_ready(weft_task *handle)
+{
+	struct task *task = task_of(handle);
+	uint64_t joiner;
+
+	if (!task)
+		return -ESRCH;
+	if (task == weft__thread.task)
+		return -EDEADLK;
+	joiner = joiner_of(task);
+	if (joiner == JOINER_DEAD)
+		return 1;
+	if (joiner == JOINER_DETACHED || task_is_foreign(task))
+		return -ESRCH;
+	return joiner == JOINER_NONE ? 0 : -EBUSY;
+}
+
+int weft__join_watch(weft_task *handle, uint64_t ticket)
+{
+	struct task *task = task_of(handle);
+
+	if (!task)
+		return -ESRCH;
+	return joiner_change(task, JOINER_NONE, ticket) ? 0 : weft__join_ready(handle);
+}
+
+void weft__join_unwatch(weft_task *handle, uint64_t ticket)
+{
+	struct task *task = task_of(handle);
+
+	/* It has ended, and left its handle to us: to whoever joins. release as in
+	 * weft__task_exit(); acquire came with the exchange that failed. */
+	if (!joiner_change(task, ticket, JOINER_NONE))
+		atomic_store_explicit(&task->joiner, JOINER_DEAD, memory_order_release);
+}
+
 int weft_detach(weft_task *handle)
 {
 	struct task *task = task_of(handle);

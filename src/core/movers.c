@@ -4,7 +4,7 @@
  *
  * A task arms its timer with the worker that it runs on, and disarms it wherever it goes
  * on. Whoever has time fires what is due: mostly the worker itself; when that is stuck,
- * the lookout (share.c).
+ * the lookout (share.c). Timers that call a function (call_timer.h) are here for the same reason.
  */
 #include <errno.h>
 
@@ -47,6 +47,8 @@ void weft__movers_fire(struct movers *movers, int64_t now_ns)
 	timer = weft__wheel_advance(&movers->wheel, now_ns);
 	note_armed(movers);
 	for (; timer; timer = timer->next) {
+		if (timer_called(timer))
+			continue;
 		trace_timer(timer->ticket, now_ns - timer->when_ns);
 		weft__wake(timer->ticket, -ETIMEDOUT);
 	}

@@ -34,7 +34,7 @@ struct runtime {
 	unsigned count;      /* workers that were asked for: places 0 .. count - 1 */
 	unsigned places_max; /* with spares */
 	_Alignas(64) _Atomic uint32_t places; /* entries of workers[] in use */
-	_Atomic uint32_t movable_alive;       /* movable tasks begun and not ended */
+	_Atomic uint32_t movable_alive;       /* movable tasks begun and not ended; call timers */
 	_Atomic uint32_t lookout;             /* a worker sleeps on behalf of busy ones */
 	bool open;             /* complete, and not yet ending: spares may be hired (cover.c) */
 	_Atomic bool stopping; /* all tasks have ended: helpers return */
@@ -113,6 +113,16 @@ static always_inline void task_put(struct task *task)
 	if (ref_put(&task->refs))
 		weft__task_free(task);
 }
+
+/** Has the task of a handle ended? 1, 0, -ESRCH, -EDEADLK (the caller itself), -EBUSY (another
+ * one joins or watches it). */
+int weft__join_ready(weft_task *handle);
+
+/** When it ends it wakes @ticket with 0, once. 0; 1: it has ended already; or as above. */
+int weft__join_watch(weft_task *handle, uint64_t ticket);
+
+/** Undoes that, whether or not it has ended meanwhile: the handle may be joined. */
+void weft__join_unwatch(weft_task *handle, uint64_t ticket);
 
 /** weft_cancel() by address. */
 void weft__task_cancel(struct task *task);
@@ -251,6 +261,11 @@ struct task *weft__share_hunt(struct worker *worker);
  * first. Others rely on it: they have seen it counted as a spinner, or it has seen their
  * work in its last look. The duty goes on to somebody else. */
 void weft__share_pass_on(struct worker *worker);
+
+/** One call timer more or less, that is to be fired also while its worker has no time: while
+ * there are any, a worker that sleeps keeps watch (H3). */
+void weft__share_watch(struct runtime *runtime);
+void weft__share_unwatch(struct runtime *runtime);
 
 /** Every few picks: something of the rings has its turn. */
 void weft__share_turn(struct worker *worker);

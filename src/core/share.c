@@ -295,6 +295,20 @@ void weft__share_pass_on(struct worker *worker)
 		notify(worker->runtime);
 }
 
+void weft__share_watch(struct runtime *runtime)
+{
+	/* seq_cst, then the look at who sleeps: a worker announces its sleep, then looks at the
+	 * count. One of the two sees the other. */
+	atomic_fetch_add(&runtime->movable_alive, 1);
+	if (!atomic_load(&runtime->lookout))
+		notify(runtime);
+}
+
+void weft__share_unwatch(struct runtime *runtime)
+{
+	atomic_fetch_sub_explicit(&runtime->movable_alive, 1, memory_order_relaxed); /* a count */
+}
+
 /* --- sleeping ------------------------------------------------------------------------- */
 
 /* Spares off duty are not counted: they are not announced when they sleep. */
@@ -325,7 +339,7 @@ int64_t weft__share_before_sleep(struct worker *worker, int64_t timeout_ns)
 		return 0;
 	/* H3. With nobody awake there is nobody to watch; whoever wakes up first sees to it
 	 * that there is a lookout again. */
-	if (!atomic_load_explicit(&runtime->movable_alive, memory_order_relaxed) ||
+	if (!atomic_load(&runtime->movable_alive) || /* pairs with weft__share_watch() */
 	    all_asleep(runtime) ||
 	    !atomic_compare_exchange_strong(&runtime->lookout, &nobody, worker->index))
 		return timeout_ns;

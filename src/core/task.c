@@ -128,7 +128,11 @@ static always_inline void __attribute__((noreturn)) task_exit(struct task *self,
 	/* The result is published by this exchange; it pairs with the acquire
 	 * in joiner_of(). */
 	joiner = exchange64(&self->joiner, JOINER_DEAD);
-	if (joiner > JOINER_DETACHED) {
+	if (joiner > JOINER_DETACHED && unlikely(self->flags & TASK_CHILD)) {
+		struct task_child *child = (struct task_child *)(uintptr_t)joiner;
+
+		child->ended(child, value);
+	} else if (joiner > JOINER_DETACHED) {
 		/* It runs later, and others before it: the handle is its own by now.
 		 * release as above, for a joiner whose time is up. */
 		atomic_store_explicit(&self->joiner, JOINER_JOINED, memory_order_release);

@@ -54,6 +54,7 @@ enum task_flags {
 	TASK_STAYS = 1u << 9,   /* movable, but parked inside a coroutine of its thread */
 	TASK_NO_EXIT_REQUEST = 1u << 10, /* exit.h: a request to end waits */
 	TASK_GUEST = 1u << 11,           /* no task, but a plain thread: guest.h */
+	TASK_CHILD = 1u << 14,           /* its joiner word is the address of a task_child */
 
 	/* Leaving the CPU takes more than a switch: weft__leave_rare(). All in the low byte,
 	 * which is tested at each switch. */
@@ -124,6 +125,12 @@ struct task {
 		struct timer timer;   /* while in a sleep */
 		struct waiter waiter; /* while in another wait */
 	};
+};
+
+/** Whom to tell of a task's end, in place of a joiner (TASK_CHILD). The task sets both itself,
+ * when it begins; that it has ended is said on its own stack, as its last deed. */
+struct task_child {
+	void (*ended)(struct task_child *child, int value);
 };
 
 /** With a private stack there is room: a wait with a deadline needs both. */

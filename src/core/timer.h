@@ -30,6 +30,27 @@ struct timer {
 	uint64_t ticket;      /* whom to wake, see task.h */
 };
 
+/** A timer that calls a function in place of waking a task: its ticket is 0. The function is
+ * called on a worker's loop or under a running task: it may wake, and must not wait, arm or
+ * disarm a timer. See call_timer.h. */
+struct call_timer {
+	struct timer timer;
+	void (*fn)(struct call_timer *self);
+	struct worker *home;     /* where it was armed, and not cancelled since; or NULL */
+	uint64_t runtime, forks; /* which runtime, in which process: call_timer.c */
+};
+
+/** Calls it when it is one of those. */
+static inline bool timer_called(struct timer *timer)
+{
+	struct call_timer *call = (struct call_timer *)(void *)timer;
+
+	if (likely(timer->ticket != 0))
+		return false;
+	call->fn(call);
+	return true;
+}
+
 struct wheel {
 	uint64_t now_tick;               /* every tick up to here has been processed */
 	uint64_t armed;                  /* how many timers */

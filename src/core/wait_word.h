@@ -69,6 +69,20 @@ static always_inline bool wait_word_claim(_Atomic uint32_t *wait, uint32_t epoch
 	return false;
 }
 
+/** The same for a caller who knows otherwise that the present wait is the one he means: one
+ * test less. */
+static always_inline bool wait_word_take(_Atomic uint32_t *wait)
+{
+	uint32_t word = atomic_load_explicit(wait, memory_order_relaxed);
+
+	while (word & WAIT_WAITING) {
+		if (likely(cas32(wait, word, word & ~(uint32_t)WAIT_WAITING)))
+			return true;
+		word = atomic_load_explicit(wait, memory_order_relaxed);
+	}
+	return false;
+}
+
 /** Marks the task as cancelled. Return: whether this ended a wait: the caller has won, as
  * by wait_word_claim(). acq_rel pairs with the swap in wait_word_begin() (E3). */
 static inline bool wait_word_cancel(_Atomic uint32_t *wait)

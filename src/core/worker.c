@@ -38,8 +38,10 @@ static void fire_timers(struct worker *worker, int64_t now_ns)
 
 		if (next)
 			__builtin_prefetch(ticket_task(next->ticket));
-		trace_timer(timer->ticket, now_ns - timer->when_ns);
-		task_wake(timer->ticket, -ETIMEDOUT);
+		if (likely(!timer_called(timer))) {
+			trace_timer(timer->ticket, now_ns - timer->when_ns);
+			task_wake(timer->ticket, -ETIMEDOUT);
+		}
 		timer = next;
 	}
 }

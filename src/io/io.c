@@ -5,6 +5,7 @@
 #include <netdb.h>
 
 #include <base/syscall.h>
+#include <io/events.h>
 #include <io/blocking.h>
 #include <weft/io.h>
 
@@ -127,37 +128,17 @@ int weft_connect(int fd, const struct sockaddr *addr, socklen_t addr_bytes, int6
 
 int weft_wait_fd(int fd, unsigned events, int64_t deadline_ns)
 {
-	struct pollfd pollfd = { .fd = fd };
-	unsigned ready = 0;
+	struct pollfd pollfd = { .fd = fd, .events = events_to_poll(events) };
 	int rc;
 
-	if (events & ~(unsigned)(WEFT_READABLE | WEFT_WRITABLE | WEFT_HANGUP | WEFT_PRIORITY))
+	if (events & ~(unsigned)FD_EVENTS_ALL)
 		return -EINVAL;
 	if (fd < 0)
 		return -EBADF;
-	if (events & WEFT_READABLE)
-		pollfd.events |= POLLIN | POLLRDHUP;
-	if (events & WEFT_WRITABLE)
-		pollfd.events |= POLLOUT;
-	if (events & WEFT_PRIORITY)
-		pollfd.events |= POLLPRI;
-	if (events & WEFT_HANGUP)
-		pollfd.events |= POLLRDHUP;
 	rc = weft__io_poll(&pollfd, 1, given(deadline_ns));
 	if (rc <= 0)
 		return rc < 0 ? rc : deadline_ns == WEFT_NOWAIT ? -EAGAIN : -ETIMEDOUT;
-	if (pollfd.revents & POLLNVAL)
-		return -EBADF;
-	if (pollfd.revents & (POLLIN | POLLRDHUP | POLLHUP | POLLERR))
-		ready |= WEFT_READABLE;
-	if (pollfd.revents & (POLLOUT | POLLHUP | POLLERR))
-		ready |= WEFT_WRITABLE;
-	if (pollfd.revents & (POLLRDHUP | POLLHUP | POLLERR))
-		ready |= WEFT_HANGUP;
-	if (pollfd.revents & POLLPRI)
-		ready |= WEFT_PRIORITY;
-	ready &= events | WEFT_HANGUP;
-	return (int)ready;
+	return events_from_poll(pollfd.revents, events);
 }
 
 int weft__io_close(int fd)

@@ -33,6 +33,14 @@ static always_inline struct task *party_self(int *ret_error)
 	return likely(self != NULL) ? self : weft__guest_self(ret_error);
 }
 
+/** The same when it has a block already; else NULL. */
+static always_inline struct task *party_known(void)
+{
+	struct task *self = weft__thread.task;
+
+	return likely(self != NULL) ? self : weft__thread.guest;
+}
+
 static always_inline bool party_is_guest(const struct task *self)
 {
 	return unlikely(self->flags & TASK_GUEST);
@@ -72,32 +80,39 @@ static always_inline uint64_t party_ticket(const struct task *self)
 			 atomic_load_explicit(&((struct task *)self)->wait, memory_order_relaxed));
 }
 
-/** weft__park() in an object's name: for dumps. (self->waiter.object may be written until the
- * wait begins and by nobody else.) */
-static always_inline int party_park(struct task *self, struct waitable *object, int64_t deadline_ns)
+/** weft__park() for an object that stands in self->waiter.object: for dumps. */
+static always_inline int party_park_named(struct task *self, int64_t deadline_ns)
 {
-	self->waiter.object = object;
 	if (party_is_guest(self))
 		return weft__guest_park(self, deadline_ns);
-	return weft__park(self, WAIT_OBJECT, deadline_ns);
+	if (unlikely(deadline_ns != WEFT_FOREVER))
+		return weft__park(self, WAIT_OBJECT, deadline_ns);
+	leave_parked(weft__thread.worker, self, WAIT_OBJECT);
+	return thread_fresh()->task->result;
 }
 
-/** Closes a wait that was opened and will not be parked. Return: 0, or what it was woken with
- * meanwhile: that must not be lost. No lock held. */
-static inline int party_abort(struct task *self)
+static always_inline int party_park(struct task *self, struct waitable *object, int64_t deadline_ns)
 {
-	if (wait_word_claim(&self->wait, tagged_tag(party_ticket(self))))
-		return 0;
-	if (party_is_guest(self))
-		return weft__guest_park(self, WEFT_FOREVER);
-	return weft__park(self, WAIT_OTHER, WEFT_FOREVER);
+	self->waiter.object = waited_object_of(object, deadline_ns != WEFT_FOREVER);
+	return party_park_named(self, deadline_ns);
+}
+
+/** Closes a wait that was opened and will not be parked. No lock held. False: somebody has
+ * ended it meanwhile, and *ret_result is what it was woken with, which must not be lost. */
+static inline bool party_abort(struct task *self, int *ret_result)
+{
+	if (wait_word_take(&self->wait))
+		return true;
+	*ret_result = party_is_guest(self) ? weft__guest_park(self, WEFT_FOREVER)
+					   : weft__park(self, WAIT_OTHER, WEFT_FOREVER);
+	return false;
 }
 
 /** Takes the wait of a party that is queued in an object whose lock is held, so that its wait is
  * the one that it queued for. True: the caller has won, delivers, and must party_wake(). */
 static always_inline bool party_claim(struct task *task)
 {
-	return wait_word_claim(&task->wait, tagged_tag(party_ticket(task)));
+	return wait_word_take(&task->wait);
 }
 
 /** The end of a claimed wait. Under a lock or not; the task may be gone afterwards. */

@@ -25,9 +25,10 @@ int weft__waitq_wait(struct waitq *queue, struct spinlock *lock, struct waitable
 		spin_unlock(lock);
 		return party_refused(self);
 	}
+	self->waiter.object = waited_object_of(object, deadline_ns != WEFT_FOREVER);
 	list_push_back(&queue->list, &self->waiter.link);
 	spin_unlock(lock);
-	rc = party_park(self, object, deadline_ns);
+	rc = party_park_named(self, deadline_ns);
 	if (unlikely(rc == -ETIMEDOUT || rc == -ECANCELED || rc == -ENOMEM)) {
 		spin_lock(lock);
 		if (list_linked(&self->waiter.link))

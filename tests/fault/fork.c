@@ -188,3 +188,97 @@ TEST(fork, row32_weft_run_returns_in_both)
 	CHECK(WIFEXITED(status));
 	CHECK_EQ(WEXITSTATUS(status), 29);
 }
+
+/* --- scopes: their children are not here ---------------------------------------------------- */
+
+static int linger(void *arg)
+{
+	(void)arg;
+	return weft_sleep_until(WEFT_FOREVER);
+}
+
+static int own_in_child(weft_scope **scopes)
+{
+	weft_scope *scope;
+
+	CHECK_EQ(weft_scope_left(scopes[0]), -ESRCH);
+	CHECK_EQ(weft_scope_wait(scopes[0], WEFT_FOREVER), -ESRCH);
+	CHECK_EQ(weft_scope_go(scopes[1], linger, NULL), -ESRCH);
+	CHECK_EQ(weft_scope_open(&scope, 0), 0);
+	CHECK_EQ(weft_scope_go(scope, linger, NULL), 0);
+	CHECK_EQ(weft_scope_cancel(scope), 0);
+	CHECK_EQ(weft_scope_wait(scope, WEFT_FOREVER), -ECANCELED);
+	CHECK_EQ(weft_scope_close(scopes[1]), 0); /* and the new one, in it */
+	CHECK_EQ(weft_scope_left(scope), -ESRCH);
+	CHECK_EQ(weft_scope_deadline(scopes[0], WEFT_FOREVER), -ESRCH);
+	return 27; /* scopes[0] is closed as a cleanup */
+}
+
+static int fork_with_scopes(void *arg)
+{
+	weft_scope *scopes[2];
+
+	for (int i = 0; i < 2; i++) {
+		CHECK_EQ(weft_scope_open(&scopes[i], 0), 0);
+		CHECK_EQ(weft_scope_go(scopes[i], linger, NULL), 0);
+		CHECK_EQ(weft_scope_deadline(scopes[i], weft_in_s(3600)), 0);
+	}
+	weft_task_yield();
+	*(pid_t *)arg = fork();
+	if (*(pid_t *)arg == 0)
+		return own_in_child(scopes);
+	CHECK_EQ(weft_scope_left(scopes[0]), 1);
+	CHECK_EQ(weft_scope_close(scopes[0]), 0);
+	return 28;
+}
+
+static void fork_scopes(unsigned workers)
+{
+	int ret = 0, status;
+	pid_t child;
+
+	CHECK_EQ(weft_run(workers, fork_with_scopes, &child, &ret), 0);
+	if (child == 0)
+		_exit(ret);
+	CHECK_EQ(ret, 28);
+	CHECK_EQ(waitpid(child, &status, 0), child);
+	CHECK(WIFEXITED(status));
+	CHECK_EQ(WEXITSTATUS(status), 27);
+}
+
+TEST(fork, row32_with_open_scopes)
+{
+	fork_scopes(1);
+	fork_scopes(2);
+}
+
+/* In the new process it is nobody's child: it may not use the scope that it was in, and what it
+ * opens is bounded by itself alone. */
+static int fork_as_child(void *scope)
+{
+	weft_scope *own;
+	pid_t child = fork();
+	int status;
+
+	if (child == 0) {
+		CHECK_EQ(weft_scope_go(scope, linger, NULL), -ESRCH);
+		CHECK_EQ(weft_scope_open(&own, 0), 0);
+		CHECK_EQ(weft_scope_go(own, answer, NULL), 0);
+		CHECK_EQ(weft_scope_wait(own, WEFT_FOREVER), 0);
+		CHECK_EQ(weft_scope_close(own), 0);
+		return 0; /* and with it, the process */
+	}
+	CHECK_EQ(waitpid(child, &status, 0), child);
+	CHECK(WIFEXITED(status));
+	return WEXITSTATUS(status);
+}
+
+TEST(fork, row32_by_a_child_of_a_scope)
+{
+	weft_scope *scope;
+
+	CHECK_EQ(weft_scope_open(&scope, 0), 0);
+	CHECK_EQ(weft_scope_go(scope, fork_as_child, scope), 0);
+	CHECK_EQ(weft_scope_wait(scope, WEFT_FOREVER), 0);
+	CHECK_EQ(weft_scope_close(scope), 0);
+}

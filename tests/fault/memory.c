@@ -156,6 +156,154 @@ static int offload(void)
 	return ret;
 }
 
+/* --- channels: to make, to fill, to wait in ---------------------------------------------- */
+
+struct big {
+	uint64_t words[40];
+};
+
+static weft_chan *big_chan;
+
+static int send_big(void *arg)
+{
+	struct big big = { { (uintptr_t)arg } };
+
+	return weft_chan_send(big_chan, &big, WEFT_FOREVER);
+}
+
+static int select_big(void *arg)
+{
+	struct big big = { { (uintptr_t)arg } };
+	weft_case cases[] = { WEFT_SEND(big_chan, &big), WEFT_RECV(NULL, &big) };
+
+	return weft_select(cases, 2, WEFT_FOREVER);
+}
+
+/* Values of parked senders on a shared stack lie in memory of their own. Whoever got none
+ * says so, and no value appears that was not sent. */
+static int pass_values(size_t capacity)
+{
+	weft_attr attr = { .name = "sender" };
+	weft_task *tasks[4] = { NULL };
+	weft_fn *const bodies[2] = { send_big, select_big };
+	struct big big;
+	int rc = weft_chan_new(&big_chan, sizeof(big), capacity), received = 0, sent = 0;
+
+	if (rc < 0)
+		return rc;
+	rc = weft_stack_group_new(&attr.shared, 1, 64 << 10);
+	for (int i = 0; i < 4 && rc == 0; i++)
+		rc = weft_spawn(&tasks[i], i < 2 ? &attr : NULL, bodies[i % 2],
+				(void *)(intptr_t)(i + 1));
+	weft_task_yield();
+	while (weft_chan_recv(big_chan, &big, WEFT_NOWAIT) == 0) {
+		CHECK_GT(big.words[0], 0);
+		received |= 1 << big.words[0];
+		weft_task_yield();
+	}
+	for (int i = 0; i < 4; i++) {
+		int ret = 0;
+
+		if (!tasks[i])
+			continue;
+		while (weft_join(tasks[i], WEFT_FOREVER, &ret) == -ENOMEM)
+			weft__fault_fail(0);
+		CHECK(ret == 0 || ret == -ENOMEM);
+		sent |= ret == 0 ? 2 << i : 0;
+		rc = rc ? rc : ret;
+	}
+	CHECK_EQ(received, sent);
+	weft__fault_fail(0);
+	if (attr.shared)
+		CHECK_EQ(weft_stack_group_free(attr.shared), 0);
+	weft_chan_free(big_chan);
+	return rc;
+}
+
+static int pass_by_rendezvous(void)
+{
+	return pass_values(0);
+}
+
+static int pass_unbounded(void)
+{
+	return pass_values(WEFT_UNBOUNDED);
+}
+
+static int wait_in_thread(void)
+{
+	weft_chan *timer;
+	int rc = weft_timer_new(&timer, weft_in_ms(1), 0);
+
+	if (rc < 0)
+		return rc;
+	rc = weft_chan_recv(timer, NULL, WEFT_FOREVER);
+	weft_chan_free(timer);
+	return rc;
+}
+
+/* A scope with a deadline, a child on a stack of its own and one on a shared stack. */
+static int use_scope(void)
+{
+	weft_attr attr = { .name = "child" };
+	weft_scope *scope;
+	int before = ran, spawned = 0, rc = weft_stack_group_new(&attr.shared, 1, 64 << 10);
+
+	if (rc < 0)
+		return rc;
+	rc = weft_scope_open(&scope, 0);
+	if (rc < 0) {
+		CHECK_EQ(weft_stack_group_free(attr.shared), 0);
+		return rc;
+	}
+	rc = weft_scope_deadline(scope, weft_in_s(3600));
+	if (rc == 0 && (rc = weft_scope_go(scope, count_run, NULL)) == 0)
+		spawned++;
+	if (rc == 0 && (rc = weft_scope_spawn(scope, &attr, count_run, NULL)) == 0)
+		spawned++;
+	CHECK_EQ(weft_scope_left(scope), spawned);
+	CHECK_EQ(weft_scope_wait(scope, WEFT_FOREVER), 0);
+	CHECK_EQ(ran - before, spawned);
+	CHECK_EQ(weft_scope_close(scope), 0);
+	CHECK_EQ(weft_stack_group_free(attr.shared), 0);
+	return rc;
+}
+
+/* Its owner has a shared stack, and a deadline for its wait: that needs memory, too. */
+static int wait_on_shared_stack(void *arg)
+{
+	weft_scope *scope;
+	int rc = weft_scope_open(&scope, 0);
+
+	(void)arg;
+	if (rc < 0)
+		return rc;
+	rc = weft_scope_go(scope, count_run, NULL);
+	if (rc == 0)
+		rc = weft_scope_wait(scope, weft_in_s(3600));
+	CHECK(rc == 0 || rc == -ENOMEM);
+	CHECK_EQ(weft_scope_close(scope), 0);
+	return rc;
+}
+
+static int use_scope_shared(void)
+{
+	weft_attr attr = { .name = "owner" };
+	weft_task *task;
+	int ret, rc = weft_stack_group_new(&attr.shared, 1, 64 << 10);
+
+	if (rc < 0)
+		return rc;
+	rc = weft_spawn(&task, &attr, wait_on_shared_stack, NULL);
+	if (rc == 0) {
+		CHECK_EQ(weft_join(task, WEFT_FOREVER, &ret), 0);
+		rc = ret;
+	}
+	weft__fault_fail(0);
+	CHECK_EQ(weft_stack_group_free(attr.shared), 0);
+	return rc;
+}
+
 enum { FIRED = 10, QUIET = 11 };
 
 /* In a fresh process: nothing is warm, so that every first allocation is among the n. */
@@ -230,6 +378,23 @@ TEST(memory, offload_survives_any_failure)
 	fail_everywhere(offload, 4);
 }
 
+TEST(memory, channels_survive_any_failure)
+{
+	fail_everywhere(pass_by_rendezvous, 8);
+	fail_everywhere(pass_unbounded, 8);
+}
+
+TEST(memory, a_plain_thread_that_waits_survives_any_failure)
+{
+	fail_everywhere(wait_in_thread, 1);
+}
+
+TEST(memory, scopes_survive_any_failure)
+{
+	fail_everywhere(use_scope, 8);
+	fail_everywhere(use_scope_shared, 6);
+}
+
 /* Fails at each place once. */
 static void fail_each(int (*work)(void))
 {
@@ -282,6 +447,12 @@ TEST(memory, failures_of_groups_leak_nothing)
 TEST(memory, failures_of_shared_tasks_leak_nothing)
 {
 	leaks_nothing(spawn_shared, 50, 0);
+}
+
+TEST(memory, failures_of_scopes_leak_nothing)
+{
+	leaks_nothing(use_scope, 50, 0);
+	leaks_nothing(use_scope_shared, 50, 0);
 }
 
 TEST(memory, failures_of_offload_leak_nothing)

@@ -122,6 +122,20 @@ for program in weft weft-static hook hook-static; do
 	check cmake_$program "$out/cmake/cmake-$program"
 done
 
+# --- man pages ----------------------------------------------------------------------------
+
+man_pages()
+{
+	for page in man3/weft_spawn.3 man3/weft_in_ms.3 man7/weft.7; do
+		[ -s "$prefix/share/man/$page" ] || { echo "no $page"; return 1; }
+	done
+}
+if [ -d "$build/man" ]; then
+	check man_pages man_pages
+else
+	skip man_pages "no python3 when this was configured"
+fi
+
 # --- the script for gdb -----------------------------------------------------------------
 
 # It lies where gdb looks for it, were the prefix gdb's own.

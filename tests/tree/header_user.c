@@ -38,12 +38,16 @@ int use_all(weft_generator *gen)
 {
 	weft_attr attr = { "name", 0, NULL, WEFT_KEEP_FP | WEFT_DAEMON };
 	int64_t sum = weft_in_us(1) + weft_in_ms(2) + weft_in_s(3) + WEFT_NOWAIT;
+	weft_scope *scope;
 	weft_task *task;
 	int result = 0;
 
 	if (weft_spawn(&task, &attr, body, NULL) == 0)
 		weft_join(task, WEFT_FOREVER, &result);
 	result += weft_go(body, NULL);
+	if (weft_scope_open(&scope, WEFT_SCOPE_ALL) == 0)
+		result += weft_scope_go(scope, body, NULL) +
+			  weft_scope_spawn(scope, &attr, body, NULL) + weft_scope_close(scope);
 	weft_foreach(char *, text, gen) {
 		if (!*text)
 			break;

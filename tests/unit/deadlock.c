@@ -16,6 +16,7 @@
 #include <debug/deadlock.h>
 #include <weft/debug.h>
 #include <weft/io.h>
+#include <weft/scope.h>
 #include <weft/sync.h>
 #include <weft/task.h>
 
@@ -160,6 +161,33 @@ TEST(deadlock, two_tasks_that_hold_what_the_other_wants)
 		", held by task 3 \"b\"\n", ", held by task 2 \"a\"\n",
 		"  and in no circle:\n    task 1 (\"main\" of worker 1) waits for join of task 2",
 		"weft: 3 tasks: 1 joining, 2 waiting for an object", "wait_for_toy+0x");
+}
+
+static int own_scope(void *arg)
+{
+	weft_attr attr = { .name = "child" };
+	weft_scope *scope;
+
+	(void)arg;
+	CHECK_EQ(weft_scope_open(&scope, 0), 0);
+	CHECK_EQ(weft_scope_spawn(scope, &attr, join_numbered, (void *)0), 0);
+	return weft_scope_wait(scope, WEFT_FOREVER);
+}
+
+static void wait_for_child(void *arg)
+{
+	(void)arg;
+	spawn(0, "owner", own_scope, NULL);
+	wait_for_toy(&toys[0]); /* and not for the owner: one task joins at a time */
+	abort();
+}
+
+TEST(deadlock, a_child_that_waits_for_the_scope_it_is_in)
+{
+	CHECK_DEATH(SIGABRT, "weft: a circle of waits can never end:", wait_for_child, NULL);
+	CHECK_DEATH(SIGABRT, "\"owner\" (spawned at ", wait_for_child, NULL);
+	CHECK_DEATH(SIGABRT, ") waits for scope 0x", wait_for_child, NULL);
+	CHECK_DEATH(SIGABRT, "\"child\" (spawned at ", wait_for_child, NULL);
 }
 
 static void wait_and_join(void *arg)

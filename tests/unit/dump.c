@@ -17,6 +17,7 @@
 #include <base/log.h>
 #include <core/park.h>
 #include <core/waitable.h>
+#include <weft/chan.h>
 #include <weft/debug.h>
 #include <weft/io.h>
 #include <weft/task.h>
@@ -293,6 +294,63 @@ TEST(dump, objects_name_themselves)
 	check_has(text, on_free, " number 2, for ");
 	check_has(text, on_plain, ": thing 0x");
 	check_has(text, on_broken, ": an object, for ");
+}
+
+/* --- channels, and plain threads that wait beside tasks ---------------------------------- */
+
+static int recv_one(void *arg)
+{
+	return weft_chan_recv(arg, NULL, WEFT_FOREVER);
+}
+
+static int select_two(void *arg)
+{
+	weft_case cases[] = { WEFT_RECV(arg, NULL), WEFT_RECV(NULL, NULL) };
+
+	return weft_select(cases, 2, WEFT_FOREVER);
+}
+
+static int recv_nothing(void *arg)
+{
+	(void)arg;
+	return weft_chan_recv(NULL, NULL, WEFT_FOREVER);
+}
+
+static void *recv_in_thread(void *arg)
+{
+	CHECK_EQ(weft_chan_recv(arg, NULL, WEFT_FOREVER), -EPIPE);
+	return NULL;
+}
+
+TEST(dump, channels_and_who_waits_in_them)
+{
+	weft_chan *plain, *full, *timer;
+	uint64_t on_plain, on_select, on_null, on_timer;
+	pthread_t thread;
+	const char *at;
+
+	test_leaves_tasks();
+	CHECK_EQ(weft_chan_new(&plain, 8, 0), 0);
+	CHECK_EQ(weft_chan_new(&full, 8, 4), 0);
+	CHECK_EQ(weft_timer_new(&timer, WEFT_FOREVER, 0), 0);
+	on_plain = spawn(NULL, NULL, recv_one, plain);
+	on_select = spawn(NULL, NULL, select_two, full);
+	on_null = spawn(NULL, NULL, recv_nothing, NULL);
+	on_timer = spawn(NULL, NULL, recv_one, timer);
+	CHECK_EQ(pthread_create(&thread, NULL, recv_in_thread, full), 0);
+	do {
+		weft_sleep(1000000);
+		at = strstr(dump(), "\nplain thread ");
+	} while (!at || !strstr(at, ": channel 0x"));
+	check_has(text, on_plain, " (unbuffered), for ");
+	check_has(text, on_select, ": select 0x");
+	check_has(text, on_select, " of 2 cases, for ");
+	check_has(text, on_null, ": NULL channel 0x");
+	check_has(text, on_timer, ": timer channel 0x");
+	CHECK(strstr(at, " (0 of 4)\n") != NULL);
+	check_has(text, 0, "weft: 5 tasks: "); /* the thread is none */
+	CHECK_EQ(weft_chan_close(full), 0);
+	CHECK_EQ(pthread_join(thread, NULL), 0);
 }
 
 /* --- many ------------------------------------------------------------------------------ */

@@ -201,7 +201,10 @@ class Weft:
                     pass
         for block in self.mains():
             found[block] = None
-        return sorted((Task(self, block) for block in found), key=lambda task: task.id)
+        tasks = (Task(self, block) for block in found)
+        # A plain thread that has waited beside tasks has a block, too: core/guest.h.
+        return sorted((task for task in tasks if not task.flag("TASK_GUEST")),
+                      key=lambda task: task.id)
 
     def mains(self):
         """Each worker's thread has a task, in the worker itself: core/registry.c."""

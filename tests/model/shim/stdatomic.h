@@ -35,19 +35,19 @@
 #define MODEL_PLAIN(p) __typeof__((void)0, *(p))
 
 /* The bits of a value of *p's type, and back. */
-#define MODEL_BITS(p, value)                                          \
-	({                                                            \
-		MODEL_PLAIN(p) model_plain = (value);                 \
-		uint64_t model_raw = 0;                               \
-		memcpy(&model_raw, &model_plain, sizeof model_plain); \
-		model_raw;                                            \
+#define MODEL_BITS(p, value)                                                    \
+	({                                                                      \
+		MODEL_PLAIN(p) model_plain = (value);                           \
+		uint64_t model_raw = 0;                                         \
+		__builtin_memcpy(&model_raw, &model_plain, sizeof model_plain); \
+		model_raw;                                                      \
 	})
-#define MODEL_VALUE(p, bits)                                          \
-	({                                                            \
-		uint64_t model_raw = (bits);                          \
-		MODEL_PLAIN(p) model_plain;                           \
-		memcpy(&model_plain, &model_raw, sizeof model_plain); \
-		model_plain;                                          \
+#define MODEL_VALUE(p, bits)                                                    \
+	({                                                                      \
+		uint64_t model_raw = (bits);                                    \
+		MODEL_PLAIN(p) model_plain;                                     \
+		__builtin_memcpy(&model_plain, &model_raw, sizeof model_plain); \
+		model_plain;                                                    \
 	})
 #define MODEL_AT(p) ((volatile void *)(uintptr_t)(p))
 

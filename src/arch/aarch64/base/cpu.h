@@ -15,4 +15,7 @@ static always_inline char *stack_pointer(void)
 	return sp;
 }
 
+/** For functions that return right after a switch; x86-64 has another way to return. */
+#define RETURNS_BY_JUMP __attribute__((__noinline__))
+
 #endif
