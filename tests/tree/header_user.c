@@ -32,6 +32,26 @@ static int use_locks(void)
 	       weft_once(&once, body, NULL) | weft_barrier_fini(&barrier);
 }
 
+static int behave(void *state, weft_message *message)
+{
+	(void)state;
+	weft_promise_resolve(message->promise, message->body);
+	return WEFT_ACTOR_DONE;
+}
+
+static int ask(void)
+{
+	weft_actor *actor;
+	void *reply;
+	int rc = weft_actor_spawn(&actor, NULL, behave, NULL);
+
+	if (rc == 0) {
+		rc = weft_actor_ask(actor, NULL, WEFT_FOREVER, &reply);
+		weft_actor_free(actor);
+	}
+	return rc;
+}
+
 int use_all(weft_generator *gen);
 
 int use_all(weft_generator *gen)
@@ -44,7 +64,7 @@ int use_all(weft_generator *gen)
 
 	if (weft_spawn(&task, &attr, body, NULL) == 0)
 		weft_join(task, WEFT_FOREVER, &result);
-	result += weft_go(body, NULL);
+	result += weft_go(body, NULL) + ask();
 	if (weft_scope_open(&scope, WEFT_SCOPE_ALL) == 0)
 		result += weft_scope_go(scope, body, NULL) +
 			  weft_scope_spawn(scope, &attr, body, NULL) + weft_scope_close(scope);
