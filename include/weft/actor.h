@@ -3,22 +3,16 @@
  * weft/actor.h - actors: a task, its state, and a mailbox. Nobody else touches the state:
  * others send messages, and the behaviour handles them one after the other.
  *
- *	static int account(void *state, weft_message *message)
- *	{
- *		long *balance = state;
+ *	weft_actor *account;
+ *	void *balance;
  *
- *		*balance += (long)message->body;
- *		weft_promise_resolve(message->promise, (void *)*balance);
- *		return 0;
- *	}
+ *	weft_actor_spawn(&account, NULL, keep_account, &savings);  // keep_account() is the behaviour
+ *	weft_actor_send(account, (void *)5, WEFT_FOREVER);         // fire and forget
+ *	weft_actor_ask(account, (void *)-3, WEFT_FOREVER, &balance);
+ *	weft_actor_free(account);
  *
- *	weft_actor_spawn(&actor, NULL, account, &balance);
- *	weft_actor_send(actor, (void *)5, WEFT_FOREVER);           // fire and forget
- *	weft_actor_ask(actor, (void *)-3, WEFT_FOREVER, &answer);  // wait for the answer
- *
- * Messages of one sender are handled in the order in which they were sent. Sending, asking,
- * stopping and joining is for tasks of any runtime and for plain threads; nothing here is
- * async-signal-safe.
+ * Messages of one sender are handled in the order in which they were sent. Tasks of any runtime
+ * and plain threads may send, ask, stop and join.
  *
  * Whose a body is: a message is a pointer. A weft_actor_send() or weft_actor_request() that returns
  * 0 has given it away, on an error it is still the caller's; weft_actor_ask() gives it
@@ -28,6 +22,12 @@
  *
  * An actor is counted. The last weft_actor_free() also stops it, after what is in its mailbox:
  * nobody can send to it any more.
+ *
+ * Where nothing else is said: any task or thread, many at once; not a cancellation point; not
+ * async-signal-safe.
+ *
+ * @actor: actor
+ * @supervisor: supervisor
  */
 #ifndef WEFT_ACTOR_H
 #define WEFT_ACTOR_H
@@ -109,9 +109,10 @@ typedef struct weft_actor_attr {
  * @attr:      NULL: the defaults; copied
  * @fn:        behaviour
  * @arg:       the state, or what init makes one of
+ * @site:      where: for dumps
  *
  * Each life is a task of its own, in the calling task's runtime; a plain thread becomes a
- * runtime. The macro records file and line.
+ * runtime. Never waits. The macro records file and line.
  *
  * Return: 0, -EINVAL (fn or ret_actor is NULL, bad attr), -EPIPE (the supervisor has given up,
  * or was stopped), -EPERM (stack group of another thread), -ENOMEM.
@@ -121,10 +122,18 @@ WEFT_API int weft_actor_spawn_at(weft_actor **ret_actor, const weft_actor_attr *
 #define weft_actor_spawn(ret_actor, attr, fn, arg) \
 	weft_actor_spawn_at((ret_actor), (attr), (fn), (arg), WEFT_HERE)
 
-/** weft_actor_ref - one reference more. Return: @actor, which may be NULL. */
+/**
+ * weft_actor_ref - one reference more
+ * @actor: actor, or NULL (which does nothing)
+ *
+ * Return: @actor.
+ */
 WEFT_API weft_actor *weft_actor_ref(weft_actor *actor);
 
-/** weft_actor_free - drop a reference; the last one stops it, as WEFT_ACTOR_DRAIN. NULL is fine. */
+/**
+ * weft_actor_free - drop a reference; the last one stops the actor, as by WEFT_ACTOR_DRAIN
+ * @actor: actor, or NULL
+ */
 WEFT_API void weft_actor_free(weft_actor *actor);
 
 /**
@@ -137,20 +146,25 @@ WEFT_API void weft_actor_free(weft_actor *actor);
  * Return: 0: it is in the mailbox; -EPIPE (stopped, before or meanwhile), -EAGAIN (WEFT_NOWAIT,
  * full), -ETIMEDOUT, -ECANCELED, -EDEADLK (an actor to itself, full), -ENOMEM, -EINVAL (NULL).
  *
- * Cancellation point when it waits. Any task or thread.
+ * Cancellation point when it waits.
  */
 WEFT_API int weft_actor_send(weft_actor *actor, void *body, int64_t deadline_ns);
 
 /**
  * weft_actor_request - send a message, and get a promise of its answer
- * @actor, @body, @deadline_ns: as weft_actor_send()
- * @ret_promise: the caller's reference. It is resolved with the answer, or rejected: with the
+ * @actor:       actor
+ * @body:        given away when it returns 0
+ * @deadline_ns: as in weft_actor_send()
+ * @ret_promise: the promise; one reference, the caller's. It is resolved with the answer, or rejected: with the
  *               error of the behaviour that failed with this message, with -EPIPE when
  *               the actor ends without having come to it, or with what the behaviour says
  *
  * weft_promise_cancel() takes the message back if its turn has not come yet: it is dropped then.
  *
- * Return: as weft_actor_send(); -EINVAL also when ret_promise is NULL.
+ * Return: 0, -EPIPE (stopped, before or meanwhile), -EAGAIN (WEFT_NOWAIT, full), -ETIMEDOUT,
+ * -ECANCELED, -EDEADLK (an actor to itself, full), -ENOMEM, -EINVAL (actor or ret_promise is NULL).
+ *
+ * Cancellation point when it waits.
  */
 WEFT_API int weft_actor_request(weft_actor *actor, void *body, int64_t deadline_ns,
 				weft_promise **ret_promise);
@@ -166,10 +180,11 @@ WEFT_API int weft_actor_request(weft_actor *actor, void *body, int64_t deadline_
  * behaviour that is at it finds its weft_promise_resolve() refused, and a message whose turn has
  * not come is dropped.
  *
- * Return: 0, what the promise was rejected with (weft_actor_request()), or an error of
- * weft_actor_send(). -EDEADLK: an actor asks itself.
+ * Return: 0; what the promise was rejected with (weft_actor_request()); -EPIPE (stopped),
+ * -EAGAIN (WEFT_NOWAIT), -ETIMEDOUT, -ECANCELED, -EDEADLK (an actor asks itself), -ENOMEM, -EINVAL
+ * (NULL).
  *
- * Cancellation point. Any task or thread.
+ * Cancellation point.
  */
 WEFT_API int weft_actor_ask(weft_actor *actor, void *body, int64_t deadline_ns, void **ret_reply);
 
@@ -187,18 +202,18 @@ enum weft_actor_stop {
  * From now on sending answers -EPIPE, to those who wait for room as well. The promises of messages
  * that are dropped are rejected with -EPIPE. Never waits: see weft_actor_join().
  *
- * Return: 0, also when it has ended; -EINVAL.
+ * Return: 0, also when it has ended; -EINVAL (actor is NULL, no such way).
  */
 WEFT_API int weft_actor_stop(weft_actor *actor, int how);
 
 /**
  * weft_actor_fail - end the present life of an actor from outside
  * @actor: actor
- * @error: a negative errno: as if its behaviour had returned it, after the message at hand
+ * @error: a negative errno, -4095 to -1: as if its behaviour had returned it, after the message at hand
  *
  * Hook and supervisor are asked, and the mailbox is kept, as with any failure.
  *
- * Return: 0, -EPIPE (it has ended), -EINVAL.
+ * Return: 0, -EPIPE (it has ended), -EINVAL (actor is NULL, not such an error).
  */
 WEFT_API int weft_actor_fail(weft_actor *actor, int error);
 
@@ -211,13 +226,19 @@ WEFT_API int weft_actor_fail(weft_actor *actor, int error);
  * It does not stop it. All of its messages are handled or dropped by then, its state is gone, but
  * its task may take a moment to end. Many may join.
  *
- * Return: 0, -EAGAIN (WEFT_NOWAIT), -ETIMEDOUT, -ECANCELED, -EDEADLK (itself), -ENOMEM, -EINVAL.
+ * Return: 0, -EAGAIN (WEFT_NOWAIT), -ETIMEDOUT, -ECANCELED, -EDEADLK (itself), -ENOMEM, -EINVAL
+ * (NULL).
  *
- * Cancellation point when it waits. Any task or thread.
+ * Cancellation point when it waits.
  */
 WEFT_API int weft_actor_join(weft_actor *actor, int64_t deadline_ns, int *ret_code);
 
-/** Messages in the mailbox just now; 0 for NULL. */
+/**
+ * weft_actor_len - how many messages are in the mailbox just now
+ * @actor: actor, or NULL
+ *
+ * Return: that number; 0 for NULL.
+ */
 WEFT_API size_t weft_actor_len(weft_actor *actor);
 
 /* --- supervisors ------------------------------------------------------------------------- */
@@ -250,14 +271,31 @@ typedef struct weft_supervisor_attr {
 WEFT_API int weft_supervisor_new(weft_supervisor **ret_supervisor,
 				 const weft_supervisor_attr *attr);
 
-/** weft_supervisor_ref - one reference more. Return: @supervisor, which may be NULL. */
+/**
+ * weft_supervisor_ref - one reference more
+ * @supervisor: supervisor, or NULL (which does nothing)
+ *
+ * Return: @supervisor.
+ */
 WEFT_API weft_supervisor *weft_supervisor_ref(weft_supervisor *supervisor);
 
-/** weft_supervisor_free - drop a reference, or NULL. Its actors go on, and it with them. */
+/**
+ * weft_supervisor_free - drop a reference
+ * @supervisor: supervisor, or NULL
+ *
+ * Its actors go on, and it with them.
+ */
 WEFT_API void weft_supervisor_free(weft_supervisor *supervisor);
 
-/** weft_supervisor_stop - no more actors; stops those that it has, see weft_actor_stop(). With
- * WEFT_ACTOR_DRAIN it still restarts those that fail with messages left. 0, -EINVAL. */
+/**
+ * weft_supervisor_stop - no more actors; those that there are stop
+ * @supervisor: supervisor
+ * @how:        enum weft_actor_stop, for each of them: see weft_actor_stop()
+ *
+ * With WEFT_ACTOR_DRAIN it still restarts those that fail with messages left. Never waits.
+ *
+ * Return: 0, -EINVAL (supervisor is NULL, no such way).
+ */
 WEFT_API int weft_supervisor_stop(weft_supervisor *supervisor, int how);
 
 /**
@@ -265,14 +303,19 @@ WEFT_API int weft_supervisor_stop(weft_supervisor *supervisor, int how);
  * @supervisor:  supervisor; the caller keeps its reference
  * @deadline_ns: as in weft_actor_join()
  *
- * Return: 0 (it was stopped); the error with which it has given up; -EAGAIN, -ETIMEDOUT,
- * -ECANCELED, -ENOMEM, -EINVAL.
+ * Return: 0 (it was stopped); the error with which it has given up; -EAGAIN (WEFT_NOWAIT),
+ * -ETIMEDOUT, -ECANCELED, -ENOMEM, -EINVAL (NULL).
  *
- * Cancellation point when it waits. Any task or thread.
+ * Cancellation point when it waits.
  */
 WEFT_API int weft_supervisor_wait(weft_supervisor *supervisor, int64_t deadline_ns);
 
-/** How many restarts it has made so far; 0 for NULL. */
+/**
+ * weft_supervisor_restarts - how many restarts it has made so far
+ * @supervisor: supervisor, or NULL
+ *
+ * Return: that number; 0 for NULL.
+ */
 WEFT_API uint64_t weft_supervisor_restarts(weft_supervisor *supervisor);
 
 WEFT_END_DECLS
