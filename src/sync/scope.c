@@ -33,7 +33,9 @@ static struct task *holder(const struct waitable *object)
 	return child.task;
 }
 
-const struct waitable_kind weft__scope_kind = { "scope", describe, holder };
+const struct waitable_kind weft__scope_kind = { .noun = "scope",
+						.describe = describe,
+						.holder = holder };
 
 /* --- opening ------------------------------------------------------------------------ */
 
