@@ -30,7 +30,7 @@ struct token {
 
 static struct round {
 	weft_promise *promise;
-	_Atomic int winners, state, error, told, cancels;
+	_Atomic int winners, state, error, told, cancels, late_asked, late_told;
 	struct token *_Atomic value;
 } rounds[ROUNDS_MAX];
 
@@ -128,6 +128,21 @@ static void told_of_cancel(void *arg)
 	CHECK_EQ(round->cancels++, 0);
 }
 
+/* Given while others settle: called all the same, once. */
+static void told_late(void *arg, int error, void *value)
+{
+	struct round *round = arg;
+
+	CHECK_EQ(error == 0, value != NULL);
+	round->late_told++;
+}
+
+static void ask_late(struct round *round)
+{
+	CHECK_EQ(weft_promise_then(round->promise, told_late, round), 0);
+	round->late_asked++;
+}
+
 /* --- who awaits -------------------------------------------------------------------------- */
 
 /* Everybody who is told an outcome is told the same. The error of the wait itself is told
@@ -214,7 +229,7 @@ static int body(void *arg)
 	int number = (int)((intptr_t)arg / PER_ROUND), who = (int)((intptr_t)arg % PER_ROUND);
 	int64_t deadline_ns = deadline_of(number, who);
 
-	switch (choice(number, 32 + who, 6)) {
+	switch (choice(number, 32 + who, 7)) {
 	case 0:
 		await_span(number, deadline_ns, true);
 		break;
@@ -223,6 +238,10 @@ static int body(void *arg)
 		break;
 	case 2:
 		follow(number, deadline_ns);
+		break;
+	case 3:
+		if (number % 4) /* else the value is to stay undelivered */
+			ask_late(&rounds[number]);
 		break;
 	default:
 		await_one(number, deadline_ns, number % 4 != 0);
@@ -330,6 +349,7 @@ static void check_round(int number)
 	CHECK_EQ(round->winners, 1);
 	CHECK_EQ(weft_promise_state(round->promise), round->state);
 	CHECK_EQ(round->told, number % 4 != 0);
+	CHECK_EQ(round->late_told, round->late_asked);
 	CHECK_EQ(round->cancels, round->state == WEFT_PROMISE_CANCELLED);
 	rc = weft_await(round->promise, WEFT_NOWAIT, number % 4 ? &value : NULL);
 	CHECK_EQ(rc, round->error);
