@@ -256,8 +256,6 @@ static void *await_each(void *arg)
 	for (int i = 0; i + SPAN <= round_count; i++) {
 		while (published <= i)
 			sched_yield();
-		for (int times = 0; i % 4 && times < 8; times++)
-			ask_late(&rounds[i]);
 		if (choice(i, 48, 2))
 			await_one(i, deadline_of(i, 49), false);
 		else
@@ -270,6 +268,19 @@ static void *await_each(void *arg)
 	return arg;
 }
 
+/* Never waits, so that it keeps up with those who settle. */
+static void *ask_each(void *arg)
+{
+	for (int i = 0; i < round_count; i++) {
+		while (published <= i)
+			sched_yield();
+		for (int times = 0; i % 4 && times < 20; times++)
+			ask_late(&rounds[i]);
+		weft_promise_free(rounds[i].promise);
+	}
+	return arg;
+}
+
 /* --- the whole --------------------------------------------------------------------------- */
 
 static void make_rounds(void)
@@ -279,7 +290,7 @@ static void make_rounds(void)
 
 		CHECK_EQ(weft_promise_new(&round->promise), 0);
 		CHECK_EQ(weft_promise_destructor(round->promise, token_free), 0);
-		for (int refs = 0; refs < SETTLERS + 1; refs++)
+		for (int refs = 0; refs < SETTLERS + 2; refs++)
 			weft_promise_ref(round->promise);
 		if (i % 4)
 			CHECK_EQ(weft_promise_then(round->promise, told, round), 0);
@@ -365,7 +376,7 @@ static void check_round(int number)
 
 static void run_with(unsigned workers)
 {
-	pthread_t settlers[SETTLERS], waiter;
+	pthread_t settlers[SETTLERS], waiter, asker;
 	int undelivered = 0;
 
 	seed = seed_of_run();
@@ -374,10 +385,12 @@ static void run_with(unsigned workers)
 	for (intptr_t i = 0; i < SETTLERS; i++)
 		CHECK_EQ(pthread_create(&settlers[i], NULL, settle_all, (void *)i), 0);
 	CHECK_EQ(pthread_create(&waiter, NULL, await_each, NULL), 0);
+	CHECK_EQ(pthread_create(&asker, NULL, ask_each, NULL), 0);
 	CHECK_EQ(weft_run(workers, drive, NULL, NULL), 0);
 	for (int i = 0; i < SETTLERS; i++)
 		CHECK_EQ(pthread_join(settlers[i], NULL), 0);
 	CHECK_EQ(pthread_join(waiter, NULL), 0);
+	CHECK_EQ(pthread_join(asker, NULL), 0);
 	for (int i = 0; i < round_count; i++)
 		undelivered += i % 4 == 0 && rounds[i].state == WEFT_PROMISE_RESOLVED;
 	CHECK_GT(undelivered, 0);
