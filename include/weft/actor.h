@@ -3,16 +3,21 @@
  * weft/actor.h - actors: a task, its state, and a mailbox. Nobody else touches the state:
  * others send messages, and the behaviour handles them one after the other.
  *
- *	weft_actor *account;
- *	void *balance;
+ *	static int account(void *state, weft_message *message)
+ *	{
+ *		long *balance = state;
  *
- *	weft_actor_spawn(&account, NULL, keep_account, &savings);  // keep_account() is the behaviour
- *	weft_actor_send(account, (void *)5, WEFT_FOREVER);         // fire and forget
- *	weft_actor_ask(account, (void *)-3, WEFT_FOREVER, &balance);
- *	weft_actor_free(account);
+ *		*balance += (long)message->body;
+ *		weft_promise_resolve(message->promise, (void *)*balance);
+ *		return 0;
+ *	}
  *
- * Messages of one sender are handled in the order in which they were sent. Tasks of any runtime
- * and plain threads may send, ask, stop and join.
+ *	weft_actor_spawn(&actor, NULL, account, &balance);
+ *	weft_actor_send(actor, (void *)5, WEFT_FOREVER);           // fire and forget
+ *	weft_actor_ask(actor, (void *)-3, WEFT_FOREVER, &answer);  // wait for the answer
+ *
+ * Messages of one sender are handled in the order in which they were sent. Sending, asking,
+ * stopping and joining is for tasks of any runtime and for plain threads.
  *
  * Whose a body is: a message is a pointer. A weft_actor_send() or weft_actor_request() that returns
  * 0 has given it away, on an error it is still the caller's; weft_actor_ask() gives it
@@ -26,7 +31,7 @@
  * Where nothing else is said: any task or thread, many at once; not a cancellation point; not
  * async-signal-safe.
  *
- * @actor: actor
+ * @actor:      actor
  * @supervisor: supervisor
  */
 #ifndef WEFT_ACTOR_H
@@ -109,10 +114,10 @@ typedef struct weft_actor_attr {
  * @attr:      NULL: the defaults; copied
  * @fn:        behaviour
  * @arg:       the state, or what init makes one of
- * @site:      where: for dumps
+ * @site:      where it is spawned, for dumps: a string that stays, as WEFT_HERE
  *
  * Each life is a task of its own, in the calling task's runtime; a plain thread becomes a
- * runtime. Never waits. The macro records file and line.
+ * runtime. The macro records file and line.
  *
  * Return: 0, -EINVAL (fn or ret_actor is NULL, bad attr), -EPIPE (the supervisor has given up,
  * or was stopped), -EPERM (stack group of another thread), -ENOMEM.
@@ -122,18 +127,10 @@ WEFT_API int weft_actor_spawn_at(weft_actor **ret_actor, const weft_actor_attr *
 #define weft_actor_spawn(ret_actor, attr, fn, arg) \
 	weft_actor_spawn_at((ret_actor), (attr), (fn), (arg), WEFT_HERE)
 
-/**
- * weft_actor_ref - one reference more
- * @actor: actor, or NULL (which does nothing)
- *
- * Return: @actor.
- */
+/** weft_actor_ref - one reference more. Return: @actor, which may be NULL. */
 WEFT_API weft_actor *weft_actor_ref(weft_actor *actor);
 
-/**
- * weft_actor_free - drop a reference; the last one stops the actor, as by WEFT_ACTOR_DRAIN
- * @actor: actor, or NULL
- */
+/** weft_actor_free - drop a reference; the last one stops it, as WEFT_ACTOR_DRAIN. NULL is fine. */
 WEFT_API void weft_actor_free(weft_actor *actor);
 
 /**
@@ -146,24 +143,20 @@ WEFT_API void weft_actor_free(weft_actor *actor);
  * Return: 0: it is in the mailbox; -EPIPE (stopped, before or meanwhile), -EAGAIN (WEFT_NOWAIT,
  * full), -ETIMEDOUT, -ECANCELED, -EDEADLK (an actor to itself, full), -ENOMEM, -EINVAL (NULL).
  *
- * Cancellation point when it waits.
+ * Cancellation point when it waits. Any task or thread.
  */
 WEFT_API int weft_actor_send(weft_actor *actor, void *body, int64_t deadline_ns);
 
 /**
  * weft_actor_request - send a message, and get a promise of its answer
- * @actor:       actor
- * @body:        given away when it returns 0
- * @deadline_ns: as in weft_actor_send()
- * @ret_promise: the promise; one reference, the caller's. It is resolved with the answer, or rejected: with the
+ * @actor, @body, @deadline_ns: as weft_actor_send()
+ * @ret_promise: the caller's reference. It is resolved with the answer, or rejected: with the
  *               error of the behaviour that failed with this message, with -EPIPE when
  *               the actor ends without having come to it, or with what the behaviour says
  *
  * weft_promise_cancel() takes the message back if its turn has not come yet: it is dropped then.
  *
- * Return: 0, -EPIPE (stopped, before or meanwhile), -EAGAIN (WEFT_NOWAIT, full), -ETIMEDOUT,
- * -ECANCELED, -EDEADLK (an actor to itself, full), -ENOMEM, -EINVAL (actor or ret_promise is NULL).
- *
+ * Return: 0, or the errors of weft_actor_send(). -EINVAL: also when @ret_promise is NULL.
  * Cancellation point when it waits.
  */
 WEFT_API int weft_actor_request(weft_actor *actor, void *body, int64_t deadline_ns,
@@ -180,11 +173,10 @@ WEFT_API int weft_actor_request(weft_actor *actor, void *body, int64_t deadline_
  * behaviour that is at it finds its weft_promise_resolve() refused, and a message whose turn has
  * not come is dropped.
  *
- * Return: 0; what the promise was rejected with (weft_actor_request()); -EPIPE (stopped),
- * -EAGAIN (WEFT_NOWAIT), -ETIMEDOUT, -ECANCELED, -EDEADLK (an actor asks itself), -ENOMEM, -EINVAL
- * (NULL).
+ * Return: 0, -EDEADLK (an actor asks itself), what the promise was rejected with (see
+ * weft_actor_request()), or the errors of weft_actor_send().
  *
- * Cancellation point.
+ * Cancellation point. Any task or thread.
  */
 WEFT_API int weft_actor_ask(weft_actor *actor, void *body, int64_t deadline_ns, void **ret_reply);
 
@@ -202,18 +194,18 @@ enum weft_actor_stop {
  * From now on sending answers -EPIPE, to those who wait for room as well. The promises of messages
  * that are dropped are rejected with -EPIPE. Never waits: see weft_actor_join().
  *
- * Return: 0, also when it has ended; -EINVAL (actor is NULL, no such way).
+ * Return: 0, also when it has ended; -EINVAL.
  */
 WEFT_API int weft_actor_stop(weft_actor *actor, int how);
 
 /**
  * weft_actor_fail - end the present life of an actor from outside
  * @actor: actor
- * @error: a negative errno, -4095 to -1: as if its behaviour had returned it, after the message at hand
+ * @error: a negative errno: as if its behaviour had returned it, after the message at hand
  *
  * Hook and supervisor are asked, and the mailbox is kept, as with any failure.
  *
- * Return: 0, -EPIPE (it has ended), -EINVAL (actor is NULL, not such an error).
+ * Return: 0, -EPIPE (it has ended), -EINVAL.
  */
 WEFT_API int weft_actor_fail(weft_actor *actor, int error);
 
@@ -226,19 +218,14 @@ WEFT_API int weft_actor_fail(weft_actor *actor, int error);
  * It does not stop it. All of its messages are handled or dropped by then, its state is gone, but
  * its task may take a moment to end. Many may join.
  *
- * Return: 0, -EAGAIN (WEFT_NOWAIT), -ETIMEDOUT, -ECANCELED, -EDEADLK (itself), -ENOMEM, -EINVAL
- * (NULL).
+ * Return: 0, -EAGAIN (WEFT_NOWAIT), -ETIMEDOUT, -ECANCELED, -EDEADLK (itself), -ENOMEM, -EINVAL.
  *
- * Cancellation point when it waits.
+ * Cancellation point when it waits. Any task or thread.
  */
 WEFT_API int weft_actor_join(weft_actor *actor, int64_t deadline_ns, int *ret_code);
 
-/**
- * weft_actor_len - how many messages are in the mailbox just now
- * @actor: actor, or NULL
- *
- * Return: that number; 0 for NULL.
- */
+/** weft_actor_len - how many messages are in the mailbox just now. Return: the number; 0 for
+ * NULL. */
 WEFT_API size_t weft_actor_len(weft_actor *actor);
 
 /* --- supervisors ------------------------------------------------------------------------- */
@@ -271,30 +258,19 @@ typedef struct weft_supervisor_attr {
 WEFT_API int weft_supervisor_new(weft_supervisor **ret_supervisor,
 				 const weft_supervisor_attr *attr);
 
-/**
- * weft_supervisor_ref - one reference more
- * @supervisor: supervisor, or NULL (which does nothing)
- *
- * Return: @supervisor.
- */
+/** weft_supervisor_ref - one reference more. Return: @supervisor, which may be NULL. */
 WEFT_API weft_supervisor *weft_supervisor_ref(weft_supervisor *supervisor);
 
-/**
- * weft_supervisor_free - drop a reference
- * @supervisor: supervisor, or NULL
- *
- * Its actors go on, and it with them.
- */
+/** weft_supervisor_free - drop a reference, or NULL. Its actors go on, and it with them. */
 WEFT_API void weft_supervisor_free(weft_supervisor *supervisor);
 
 /**
- * weft_supervisor_stop - no more actors; those that there are stop
- * @supervisor: supervisor
- * @how:        enum weft_actor_stop, for each of them: see weft_actor_stop()
+ * weft_supervisor_stop - no more actors; stops those that it has
+ * @how: enum weft_actor_stop, see weft_actor_stop()
  *
- * With WEFT_ACTOR_DRAIN it still restarts those that fail with messages left. Never waits.
+ * With WEFT_ACTOR_DRAIN it still restarts those that fail with messages left.
  *
- * Return: 0, -EINVAL (supervisor is NULL, no such way).
+ * Return: 0, -EINVAL.
  */
 WEFT_API int weft_supervisor_stop(weft_supervisor *supervisor, int how);
 
@@ -303,19 +279,15 @@ WEFT_API int weft_supervisor_stop(weft_supervisor *supervisor, int how);
  * @supervisor:  supervisor; the caller keeps its reference
  * @deadline_ns: as in weft_actor_join()
  *
- * Return: 0 (it was stopped); the error with which it has given up; -EAGAIN (WEFT_NOWAIT),
- * -ETIMEDOUT, -ECANCELED, -ENOMEM, -EINVAL (NULL).
+ * Return: 0 (it was stopped); the error with which it has given up; -EAGAIN, -ETIMEDOUT,
+ * -ECANCELED, -ENOMEM, -EINVAL.
  *
- * Cancellation point when it waits.
+ * Cancellation point when it waits. Any task or thread.
  */
 WEFT_API int weft_supervisor_wait(weft_supervisor *supervisor, int64_t deadline_ns);
 
-/**
- * weft_supervisor_restarts - how many restarts it has made so far
- * @supervisor: supervisor, or NULL
- *
- * Return: that number; 0 for NULL.
- */
+/** weft_supervisor_restarts - how many restarts it has made so far. Return: the number; 0 for
+ * NULL. */
 WEFT_API uint64_t weft_supervisor_restarts(weft_supervisor *supervisor);
 
 WEFT_END_DECLS

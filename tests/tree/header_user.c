@@ -15,6 +15,23 @@ static int body(void *arg)
 	return weft_cancelled();
 }
 
+static weft_mutex mutex = WEFT_MUTEX_INIT, again = WEFT_MUTEX_RECURSIVE_INIT;
+static weft_rwlock rwlock = WEFT_RWLOCK_INIT;
+static weft_cond cond = WEFT_COND_INIT;
+static weft_semaphore semaphore = WEFT_SEMAPHORE_INIT(3);
+static weft_waitgroup group = WEFT_WAITGROUP_INIT;
+static weft_event event = WEFT_EVENT_INIT, automatic = WEFT_EVENT_AUTO_INIT;
+static weft_once_flag once = WEFT_ONCE_INIT;
+static weft_barrier barrier = WEFT_BARRIER_INIT(2);
+
+static int use_locks(void)
+{
+	return weft_mutex_fini(&mutex) | weft_mutex_fini(&again) | weft_rwlock_fini(&rwlock) |
+	       weft_cond_fini(&cond) | weft_semaphore_fini(&semaphore) |
+	       weft_waitgroup_fini(&group) | weft_event_fini(&event) | weft_event_fini(&automatic) |
+	       weft_once(&once, body, NULL) | weft_barrier_fini(&barrier);
+}
+
 static int behave(void *state, weft_message *message)
 {
 	(void)state;
@@ -56,5 +73,5 @@ int use_all(weft_generator *gen)
 			break;
 		sum += *text;
 	}
-	return result + (int)sum;
+	return result + (int)sum + use_locks();
 }
