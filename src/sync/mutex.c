@@ -70,7 +70,9 @@ static size_t mutex_describe(const struct waitable *object, char *buf, size_t si
 	return weft__format(buf, size, "held by a task that has ended");
 }
 
-static const struct waitable_kind mutex_kind = { "mutex", mutex_describe, mutex_holder };
+static const struct waitable_kind mutex_kind = { .noun = "mutex",
+						 .describe = mutex_describe,
+						 .holder = mutex_holder };
 
 /* --- unlock ------------------------------------------------------------------------------ */
 
