@@ -402,6 +402,27 @@ TEST(semantics, a_ready_case_of_any_kind_is_as_likely)
 	weft_chan_free(empty);
 }
 
+/* Priority, for who wants it: two selects. */
+TEST(semantics, the_important_case_first)
+{
+	weft_chan *orders = new_chan(1), *work = new_chan(1);
+	int value = 0;
+
+	for (int i = 0; i < 100; i++) {
+		weft_case cases[] = { WEFT_RECV(orders, &value), WEFT_RECV(work, &value) };
+
+		send_int(work, 2);
+		CHECK_EQ(weft_select(cases, 1, WEFT_NOWAIT), -EAGAIN);
+		send_int(orders, 1);
+		CHECK_EQ(weft_select(cases, 1, WEFT_NOWAIT), 0);
+		CHECK_EQ(value, 1);
+		CHECK_EQ(weft_select(cases, 2, WEFT_FOREVER), 1);
+		CHECK_EQ(value, 2);
+	}
+	weft_chan_free(orders);
+	weft_chan_free(work);
+}
+
 TEST(semantics, a_wrong_case_fails_all_of_it)
 {
 	weft_chan *chan = new_chan(1);
