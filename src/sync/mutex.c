@@ -32,6 +32,7 @@ enum {
 	RESULT_GOT = 1,  /* it is yours */
 	RESULT_DEAD = 2, /* it will be nobody's */
 	DEPTH_MAX = UINT16_MAX - 1,
+	LOOKS = 60,
 	FLAGS = WEFT_MUTEX_RECURSIVE | WEFT_MUTEX_SHIELDED
 };
 
@@ -95,7 +96,7 @@ static void pass_on(struct mutex *mutex)
 		party_wake(woken, hand_over ? RESULT_GOT : RESULT_TRY);
 }
 
-static coldpath int unlock_slow(struct mutex *mutex)
+static noinline int unlock_slow(struct mutex *mutex)
 {
 	const struct task *self = weft__thread.task ? weft__thread.task : weft__thread.guest;
 	uint64_t word = word_enter(&mutex->sync);
@@ -154,6 +155,20 @@ static coldpath int lock_again(struct mutex *mutex, uint64_t word)
 	return rc;
 }
 
+/* While its owner runs, on another CPU then, it may be free in no time, and to park and be woken
+ * takes longer. So many looks are about as long as that. (An owner of our own worker does not
+ * run; and who is passed meanwhile is counted as ever.) */
+static void wait_awake(const struct mutex *mutex, const struct task *self)
+{
+	for (unsigned look = 0; look < LOOKS; look++) {
+		const struct task *owner = token_party(word_held(&mutex->sync));
+
+		if (!owner || owner == self || task_state(owner) != TASK_RUNNING)
+			return;
+		cpu_relax();
+	}
+}
+
 /* HELD, and left: the heir has come. False: it is another's again. */
 static noinline bool inherit(struct mutex *mutex, struct task *self, uint64_t word)
 {
@@ -196,6 +211,7 @@ static int lock_wait(struct mutex *mutex, const struct sync_wait *how)
 			word_leave(&mutex->sync, word_plain(&mutex->sync) | slow_bit(mutex));
 			return rc;
 		}
+		wait_awake(mutex, wait.self);
 		wait.word = word_enter(&mutex->sync);
 		if (inherit(mutex, wait.self, wait.word))
 			return 0;
@@ -213,6 +229,8 @@ static noinline int lock_slow(struct mutex *mutex, int64_t deadline_ns, uint32_t
 	wait.self = party_self(&rc);
 	if (unlikely(!wait.self))
 		return rc;
+	if (deadline_ns != WEFT_NOWAIT)
+		wait_awake(mutex, wait.self);
 	wait.word = word_enter(&mutex->sync);
 	if (!token_party(wait.word)) {
 		if (wait.word & WORD_SLOW)

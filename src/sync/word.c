@@ -62,8 +62,10 @@ int weft__sync_wait(struct sync *sync, const struct waitable_kind *kind, struct 
 	struct task *self = wait->self;
 	int rc;
 
-	/* Before the wait is open, for those who look on. */
-	sync->waitable.kind = kind;
+	/* Before the wait is open, for those who look on; and only once, for they may be at it
+	 * just now: wait_cycle.c follows those who wait already. */
+	if (sync->waitable.kind != kind)
+		sync->waitable.kind = kind;
 	self->waiter.object = waited_object_of(&sync->waitable, wait->deadline_ns != WEFT_FOREVER);
 	if (unlikely(!party_begin_with(self, wait->bits))) {
 		word_leave(sync, word_held(sync));

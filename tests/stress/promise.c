@@ -22,7 +22,7 @@
 
 #include "stress.h"
 
-enum { LIMIT_S = 60, SETTLERS = 3, PER_ROUND = 5, ROUNDS_MAX = 40000, BATCH = 100, SPAN = 3 };
+enum { LIMIT_S = 60, SETTLERS = 3, PER_ROUND = 5, ROUNDS_MAX = 25000, BATCH = 100, SPAN = 3 };
 
 struct token {
 	int round;
