@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT
  *
  * chan_semantics.c - the lines of docs/channels.md that chan.c and select.c say nothing of; each
- * case has the name by which the table refers to it.
+ * case has the name by which the table refers to it. Values are words, which have a short way of
+ * their own; those of chan.c mostly are not.
  */
 #include <errno.h>
 #include <string.h>
@@ -18,18 +19,18 @@ static weft_chan *new_chan(size_t capacity)
 {
 	weft_chan *chan;
 
-	CHECK_EQ(weft_chan_new(&chan, sizeof(int), capacity), 0);
+	CHECK_EQ(weft_chan_new(&chan, sizeof(long), capacity), 0);
 	return chan;
 }
 
-static void send_int(weft_chan *chan, int value)
+static void send_value(weft_chan *chan, long value)
 {
 	CHECK_EQ(weft_chan_send(chan, &value, WEFT_FOREVER), 0);
 }
 
-static int recv_int(weft_chan *chan)
+static long recv_value(weft_chan *chan)
 {
-	int value = -1;
+	long value = -1;
 
 	CHECK_EQ(weft_chan_recv(chan, &value, WEFT_FOREVER), 0);
 	return value;
@@ -38,7 +39,7 @@ static int recv_int(weft_chan *chan)
 /* One call of another party. */
 struct call {
 	weft_chan *chan, *other;
-	int value;
+	long value;
 	int64_t deadline_ns;
 	struct test_party party;
 };
@@ -46,7 +47,7 @@ struct call {
 static int call_send(void *arg)
 {
 	struct call *call = arg;
-	int value = call->value;
+	long value = call->value;
 
 	return weft_chan_send(call->chan, &value, call->deadline_ns);
 }
@@ -54,7 +55,8 @@ static int call_send(void *arg)
 static int call_recv(void *arg)
 {
 	struct call *call = arg;
-	int value = -1, rc = weft_chan_recv(call->chan, &value, call->deadline_ns);
+	long value = -1;
+	int rc = weft_chan_recv(call->chan, &value, call->deadline_ns);
 
 	call->value = value;
 	return rc;
@@ -63,7 +65,7 @@ static int call_recv(void *arg)
 static int call_select(void *arg)
 {
 	struct call *call = arg;
-	int value = -1;
+	long value = -1;
 	weft_case cases[] = { WEFT_RECV(call->other, NULL), WEFT_RECV(call->chan, &value) };
 	int fired = weft_select(cases, 2, call->deadline_ns);
 
@@ -78,7 +80,7 @@ static int call_select_nothing(void *arg)
 	return weft_select(NULL, 0, call->deadline_ns);
 }
 
-static void begin(struct call *call, int kind, weft_fn *fn, weft_chan *chan, int value)
+static void begin(struct call *call, int kind, weft_fn *fn, weft_chan *chan, long value)
 {
 	*call = (struct call){ .chan = chan, .value = value, .deadline_ns = WEFT_FOREVER };
 	party_start(&call->party, (enum party_kind)kind, fn, call);
@@ -111,7 +113,7 @@ TEST(semantics, null_waits_until_a_cancel)
 TEST(semantics, a_null_case_is_switched_off)
 {
 	weft_chan *chan = new_chan(1);
-	int value = 3;
+	long value = 3;
 
 	for (int i = 0; i < 100; i++) {
 		weft_case cases[] = { WEFT_RECV(NULL, &value), WEFT_SEND(chan, &value),
@@ -119,7 +121,7 @@ TEST(semantics, a_null_case_is_switched_off)
 				      WEFT_SETTLED(NULL) };
 
 		CHECK_EQ(weft_select(cases, 5, WEFT_FOREVER), 1);
-		CHECK_EQ(recv_int(chan), 3);
+		CHECK_EQ(recv_value(chan), 3);
 	}
 	weft_chan_free(chan);
 }
@@ -132,11 +134,11 @@ TEST(semantics, close_refuses_what_waiting_senders_offer)
 		weft_chan *chan = new_chan(1);
 		struct call call;
 
-		send_int(chan, 1);
+		send_value(chan, 1);
 		begin(&call, kind, call_send, chan, 2);
 		CHECK_EQ(weft_chan_close(chan), 0);
 		CHECK_EQ(party_join(&call.party), -EPIPE);
-		CHECK_EQ(recv_int(chan), 1);
+		CHECK_EQ(recv_value(chan), 1);
 		CHECK_EQ(weft_chan_recv(chan, NULL, WEFT_FOREVER), -EPIPE);
 		weft_chan_free(chan);
 	}
@@ -145,7 +147,7 @@ TEST(semantics, close_refuses_what_waiting_senders_offer)
 TEST(semantics, a_send_after_close_never_finds_room)
 {
 	const size_t capacities[] = { 0, 4, WEFT_UNBOUNDED };
-	int value = 1;
+	long value = 1;
 
 	for (int i = 0; i < 3; i++) {
 		weft_chan *chan = new_chan(capacities[i]);
@@ -163,10 +165,10 @@ TEST(semantics, a_send_after_close_never_finds_room)
 TEST(semantics, receive_n_ends_with_the_rest)
 {
 	weft_chan *chan = new_chan(4);
-	int values[8] = { 0 };
+	long values[8] = { 0 };
 
 	for (int i = 1; i < 4; i++)
-		send_int(chan, i);
+		send_value(chan, i);
 	CHECK_EQ(weft_chan_close(chan), 0);
 	CHECK_EQ(weft_chan_recv_all(chan, values, 1), 1);
 	CHECK_EQ(weft_chan_recv_n(chan, values, 8, WEFT_FOREVER), 2);
@@ -180,10 +182,10 @@ TEST(semantics, an_unbounded_one_gives_all_after_close)
 	weft_chan *chan = new_chan(WEFT_UNBOUNDED);
 
 	for (int i = 0; i < 5000; i++)
-		send_int(chan, i);
+		send_value(chan, i);
 	CHECK_EQ(weft_chan_close(chan), 0);
 	for (int i = 0; i < 5000; i++)
-		CHECK_EQ(recv_int(chan), i);
+		CHECK_EQ(recv_value(chan), i);
 	CHECK_EQ(weft_chan_recv(chan, NULL, WEFT_FOREVER), -EPIPE);
 	weft_chan_free(chan);
 }
@@ -192,7 +194,8 @@ TEST(semantics, an_unbounded_one_gives_all_after_close)
 TEST(semantics, a_closed_case_is_a_ready_case)
 {
 	weft_chan *closed = new_chan(0), *open = new_chan(1);
-	int counts[2] = { 0 }, value = 1;
+	int counts[2] = { 0 };
+	long value = 1;
 
 	CHECK_EQ(weft_chan_close(closed), 0);
 	for (int i = 0; i < 6000; i++) {
@@ -215,14 +218,14 @@ TEST(semantics, a_closed_case_is_a_ready_case)
 TEST(semantics, what_need_not_wait_asks_no_deadline)
 {
 	weft_chan *chan = new_chan(1);
-	int value = 4;
+	long value = 4;
 	weft_case cases[] = { WEFT_RECV(chan, &value), WEFT_RECV(NULL, NULL) };
 
 	CHECK_EQ(weft_chan_send(chan, &value, 1), 0); /* 1 ns after the beginning of time */
 	CHECK_EQ(weft_chan_send(chan, &value, 1), -ETIMEDOUT);
 	CHECK_EQ(weft_chan_recv(chan, &value, 1), 0);
 	CHECK_EQ(weft_chan_recv(chan, &value, 1), -ETIMEDOUT);
-	send_int(chan, 5);
+	send_value(chan, 5);
 	CHECK_EQ(weft_select(cases, 2, 1), 0);
 	CHECK_EQ(value, 5);
 	CHECK_EQ(weft_select(cases, 2, 1), -ETIMEDOUT);
@@ -232,7 +235,7 @@ TEST(semantics, what_need_not_wait_asks_no_deadline)
 static int use_when_cancelled(void *arg)
 {
 	struct call *call = arg;
-	int value = -1;
+	long value = -1;
 	weft_case cases[] = { WEFT_RECV(call->chan, &value) };
 
 	CHECK_EQ(weft_chan_recv(NULL, NULL, WEFT_FOREVER), -ECANCELED);
@@ -249,7 +252,7 @@ TEST(semantics, what_need_not_wait_asks_no_cancel)
 		weft_chan *chan = new_chan(1);
 		struct call call;
 
-		send_int(chan, 7);
+		send_value(chan, 7);
 		begin(&call, kind, use_when_cancelled, chan, 0);
 		CHECK_EQ(cancelled(&call), -ECANCELED);
 		CHECK_EQ(weft_chan_len(chan), 0);
@@ -264,7 +267,7 @@ TEST(semantics, a_try_meets_only_who_waits)
 	for (int kind = 0; kind < PARTY_KINDS; kind++) {
 		weft_chan *chan = new_chan(0);
 		struct call call;
-		int value = 6;
+		long value = 6;
 
 		CHECK_EQ(weft_chan_try_send(chan, &value), -EAGAIN);
 		begin(&call, kind, call_recv, chan, 0);
@@ -293,7 +296,7 @@ TEST(semantics, receivers_are_served_in_the_order_they_came)
 		for (int i = 0; i < 6; i++) /* selects wait in the same queue */
 			begin(&call[i], i % 2 ? PARTY_SHARED : PARTY_TASK, calls[i % 3], chan, 0);
 		for (int i = 0; i < 6; i++)
-			send_int(chan, i);
+			send_value(chan, i);
 		for (int i = 0; i < 6; i++) {
 			CHECK_EQ(party_join(&call[i].party), 0);
 			CHECK_EQ(call[i].value, i);
@@ -311,8 +314,8 @@ TEST(semantics, who_gives_up_leaves_the_order_of_others)
 		begin(&call[i], PARTY_TASK, call_send, chan, i);
 	CHECK_EQ(cancelled(&call[0]), -ECANCELED);
 	CHECK_EQ(cancelled(&call[2]), -ECANCELED);
-	CHECK_EQ(recv_int(chan), 1);
-	CHECK_EQ(recv_int(chan), 3);
+	CHECK_EQ(recv_value(chan), 1);
+	CHECK_EQ(recv_value(chan), 3);
 	CHECK_EQ(weft_chan_try_recv(chan, NULL), -EAGAIN);
 	CHECK_EQ(party_join(&call[1].party), 0);
 	CHECK_EQ(party_join(&call[3].party), 0);
@@ -325,14 +328,14 @@ TEST(semantics, a_passer_by_does_not_get_the_room)
 	for (int kind = 0; kind < PARTY_THREAD; kind++) {
 		weft_chan *chan = new_chan(1);
 		struct call call;
-		int value = 3;
+		long value = 3;
 
-		send_int(chan, 1);
+		send_value(chan, 1);
 		begin(&call, kind, call_send, chan, 2);
-		CHECK_EQ(recv_int(chan), 1);
+		CHECK_EQ(recv_value(chan), 1);
 		CHECK_EQ(weft_chan_len(chan), 1);
 		CHECK_EQ(weft_chan_try_send(chan, &value), -EAGAIN);
-		CHECK_EQ(recv_int(chan), 2);
+		CHECK_EQ(recv_value(chan), 2);
 		CHECK_EQ(party_join(&call.party), 0);
 		weft_chan_free(chan);
 	}
@@ -346,7 +349,7 @@ TEST(semantics, a_passer_by_does_not_get_the_value)
 		struct call call;
 
 		begin(&call, kind, call_recv, chan, 0);
-		send_int(chan, 2);
+		send_value(chan, 2);
 		CHECK_EQ(weft_chan_len(chan), 0);
 		CHECK_EQ(weft_chan_try_recv(chan, NULL), -EAGAIN);
 		CHECK_EQ(party_join(&call.party), 0);
@@ -369,7 +372,8 @@ enum { KINDS = 6, DRAWS = 6000 };
 TEST(semantics, a_ready_case_of_any_kind_is_as_likely)
 {
 	weft_chan *full = new_chan(1), *empty = new_chan(1);
-	int fds[2], value = 0, counts[KINDS] = { 0 };
+	int fds[2], counts[KINDS] = { 0 };
+	long value = 0;
 	weft_promise *promise;
 	weft_task *task;
 
@@ -406,14 +410,14 @@ TEST(semantics, a_ready_case_of_any_kind_is_as_likely)
 TEST(semantics, the_important_case_first)
 {
 	weft_chan *orders = new_chan(1), *work = new_chan(1);
-	int value = 0;
+	long value = 0;
 
 	for (int i = 0; i < 100; i++) {
 		weft_case cases[] = { WEFT_RECV(orders, &value), WEFT_RECV(work, &value) };
 
-		send_int(work, 2);
+		send_value(work, 2);
 		CHECK_EQ(weft_select(cases, 1, WEFT_NOWAIT), -EAGAIN);
-		send_int(orders, 1);
+		send_value(orders, 1);
 		CHECK_EQ(weft_select(cases, 1, WEFT_NOWAIT), 0);
 		CHECK_EQ(value, 1);
 		CHECK_EQ(weft_select(cases, 2, WEFT_FOREVER), 1);
@@ -425,26 +429,29 @@ TEST(semantics, the_important_case_first)
 
 TEST(semantics, a_wrong_case_fails_all_of_it)
 {
-	weft_chan *chan = new_chan(1);
-	int value = -1;
+	weft_chan *chan = new_chan(1), *open = new_chan(1);
+	long value = -1;
 	weft_task *task;
 
 	CHECK_EQ(weft_spawn(&task, NULL, end_at_once, NULL), 0);
 	CHECK_EQ(weft_join(task, WEFT_FOREVER, NULL), 0);
-	send_int(chan, 1);
+	send_value(chan, 1);
 	for (int i = 0; i < 100; i++) {
 		weft_case stale[] = { WEFT_RECV(chan, &value), WEFT_ENDED(task) };
 		weft_case strange[] = { WEFT_RECV(chan, &value),
 					{ .kind = (enum weft_case_kind)99 } };
+		weft_case no_value[] = { WEFT_RECV(chan, &value), WEFT_SEND(open, NULL) };
 		weft_case unheard_of[] = { WEFT_RECV(chan, &value), WEFT_FD(0, 1u << 20) };
 
 		CHECK_EQ(weft_select(stale, 2, WEFT_FOREVER), -ESRCH);
 		CHECK_EQ(weft_select(strange, 2, WEFT_FOREVER), -EINVAL);
 		CHECK_EQ(weft_select(unheard_of, 2, WEFT_FOREVER), -EINVAL);
+		CHECK_EQ(weft_select(no_value, 2, WEFT_FOREVER), -EINVAL);
 	}
 	CHECK_EQ(value, -1);
-	CHECK_EQ(recv_int(chan), 1);
+	CHECK_EQ(recv_value(chan), 1);
 	weft_chan_free(chan);
+	weft_chan_free(open);
 }
 
 TEST(semantics, levels_stay_ready)
