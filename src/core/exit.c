@@ -8,6 +8,7 @@
 #include <core/cleanup.h>
 #include <core/coroutine.h>
 #include <core/exit.h>
+#include <core/local.h>
 #include <core/park.h>
 #include <core/runtime.h>
 
@@ -18,8 +19,10 @@ static void main_cleanup(void)
 {
 	struct task *self = weft__thread.task;
 
-	if (self->ext)
+	if (self->ext) {
 		weft__cleanup_run(&self->ext->cleanups);
+		weft__local_task_end(self);
+	}
 }
 
 noinline int weft__main_call(struct worker *worker, weft_fn *fn, void *arg)

@@ -19,6 +19,7 @@
 #include <core/cxx.h>
 #include <core/exit.h>
 #include <core/leave.h>
+#include <core/local.h>
 #include <core/park.h>
 #include <core/runtime.h>
 
@@ -73,6 +74,7 @@ static void thread_end(void *arg)
 {
 	struct worker *worker = arg;
 
+	weft__local_thread_end();
 	if (worker_alive(worker)) {
 		weft__warn("a thread ended and left %lld of its tasks unfinished",
 			   (long long)worker_alive(worker));
