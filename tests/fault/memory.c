@@ -239,6 +239,9 @@ static int wait_in_thread(void)
 		return rc;
 	rc = weft_chan_recv(timer, NULL, WEFT_FOREVER);
 	weft_chan_free(timer);
+	return rc;
+}
+
 /* A scope with a deadline, a child on a stack of its own and one on a shared stack. */
 static int use_scope(void)
 {
@@ -384,6 +387,8 @@ TEST(memory, channels_survive_any_failure)
 TEST(memory, a_plain_thread_that_waits_survives_any_failure)
 {
 	fail_everywhere(wait_in_thread, 1);
+}
+
 TEST(memory, scopes_survive_any_failure)
 {
 	fail_everywhere(use_scope, 8);
