@@ -166,7 +166,11 @@ void *weft_local_get(weft_local_key *handle)
 	uint64_t key = (uintptr_t)handle;
 	struct local_value *found = find(locals_of_caller(), key);
 
-	return likely(found != NULL) && is_good(key) ? found->value : NULL;
+	/* is_good(); but for 0, of which no value is ever set. */
+	if (unlikely(!found ||
+		     atomic_load_explicit(&places[place_of(key)].key, memory_order_relaxed) != key))
+		return NULL;
+	return found->value;
 }
 
 /* --- the thread's -------------------------------------------------------------------------- */

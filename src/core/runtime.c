@@ -17,6 +17,7 @@
 #include <base/rng.h>
 #include <base/syscall.h>
 #include <core/cxx.h>
+#include <core/deadline.h>
 #include <core/exit.h>
 #include <core/leave.h>
 #include <core/local.h>
@@ -74,6 +75,8 @@ static void thread_end(void *arg)
 {
 	struct worker *worker = arg;
 
+	if (worker->main.task.ext)
+		weft__deadline_end(&worker->main.task);
 	weft__local_thread_end();
 	if (worker_alive(worker)) {
 		weft__warn("a thread ended and left %lld of its tasks unfinished",

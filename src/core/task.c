@@ -13,9 +13,8 @@
 
 #include <base/fault.h>
 #include <base/log.h>
-#include <core/cleanup.h>
+#include <core/exit.h>
 #include <core/leave.h>
-#include <core/local.h>
 #include <core/runtime.h>
 #include <core/wake.h>
 #include <stack/shared.h>
@@ -97,11 +96,8 @@ static noinline void exit_rare(struct task *self)
 {
 	struct worker *worker;
 
-	if (self->ext) {
-		weft__cleanup_run(&self->ext->cleanups);
-		weft__local_task_end(self);
-		weft__cleanup_run(&self->ext->cleanups); /* what destructors have left open */
-	}
+	if (self->ext)
+		weft__exit_clean(self);
 	/* A cleanup may have parked: only now is it sure where we are. */
 	worker = thread_fresh()->worker;
 	if (self->flags & WEFT_DAEMON)
