@@ -64,6 +64,58 @@ WEFT_API int weft_sleep(int64_t duration_ns);
  */
 WEFT_API int weft_sleep_until(int64_t deadline_ns);
 
+/* --- deadlines for whatever is called ----------------------------------------------------- */
+
+/** A deadline in force. A handle: never dereference it. */
+typedef struct weft_deadline weft_deadline;
+
+/**
+ * weft_deadline_push - bound every wait of the calling task until the pop
+ * @ret_deadline: for weft_deadline_pop()
+ * @deadline_ns:  absolute; one that has passed is in force at once; WEFT_FOREVER bounds nothing
+ *
+ *	weft_deadline_push(&deadline, weft_in_ms(200));
+ *	rc = ask_the_database(query);           // its connects, reads, locks, sleeps: 200 ms in all
+ *	late = weft_deadline_pop(deadline);     // 1: the time was up
+ *
+ * When the time has come the task's present wait returns -ETIMEDOUT, whatever deadline it has of
+ * its own, and so does each later one at once, after others had a turn: sleeps, joins, channels,
+ * locks, promises, scopes, descriptors. Hooked calls of libc fail with ETIMEDOUT; a sleep says what is left
+ * of it. What needs no wait is done as ever. weft_cancelled() stays 0, and weft_task_yield()
+ * returns 0. A cancel comes first where both have happened.
+ *
+ * Deadlines nest: the earliest of all that are in force bounds. What a cancel cannot end, a
+ * deadline cannot: weft_offload() and transfers of files that have begun, weft_scope_close(),
+ * the return of the mutex to who waits for a condition. It is never early, and late by the
+ * resolution of timers, or for as long as the worker is kept busy.
+ *
+ * It is the calling task's, also in a coroutine of it; tasks that are spawned meanwhile are not
+ * bounded. It counts as a cleanup that was pushed now (weft_cleanup_push()): it ends with its
+ * task or with the coroutine that pushed it, and a cleanup that was pushed before can be popped
+ * when it has been. A coroutine pops what it has pushed before it returns. From a plain thread
+ * the first call makes that thread a runtime of one worker. Not a cancellation point.
+ *
+ * Return: 0, -EINVAL (negative), -ENOMEM, or an error of making this thread a runtime.
+ */
+WEFT_API int weft_deadline_push(weft_deadline **ret_deadline, int64_t deadline_ns);
+
+/**
+ * weft_deadline_pop - end the innermost deadline of the calling task
+ * @deadline: the one that was pushed last, and not popped
+ *
+ * What was in force before is in force again: waits work as they did, unless a deadline around
+ * this one has passed. Not a cancellation point.
+ *
+ * Return: 0; 1: it, or one around it, had passed, so waits may have been ended by it;
+ * -EINVAL, and nothing is changed: another one is to be popped first, it has been popped, or it
+ * was pushed by another task or coroutine.
+ */
+WEFT_API int weft_deadline_pop(weft_deadline *deadline);
+
+/** weft_deadline_get - the earliest deadline that the calling task has pushed; WEFT_FOREVER:
+ * none. Any thread. */
+WEFT_API int64_t weft_deadline_get(void);
+
 /* --- timers ------------------------------------------------------------------------------ */
 
 /**

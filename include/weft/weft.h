@@ -34,6 +34,7 @@
 #include <weft/debug.h>
 #include <weft/hook.h>
 #include <weft/io.h>
+#include <weft/local.h>
 #include <weft/promise.h>
 #include <weft/sync.h>
 #include <weft/scope.h>

@@ -17,6 +17,7 @@ struct coroutine;
 struct stack_cache;
 struct trace_ring;
 struct hop;
+struct locals;
 
 struct thread {
 	struct task *task;           /* running now; NULL: no runtime, or the worker itself */
@@ -27,6 +28,7 @@ struct thread {
 	uint32_t trace_generation;   /* base/trace.h */
 	struct trace_ring *trace;    /* NULL: this thread is not recorded */
 	struct stack_cache *stacks;  /* free private stacks; made at first use */
+	struct locals *locals;       /* core/local.c: while this thread is no task; or NULL */
 	struct hop *hop;             /* core/coroutine.h; NULL: no coroutine needs it */
 	unsigned coroutines_rare;    /* alive, with a shared stack or FP words of their own */
 	uint32_t coroutine_tag;      /* of the next one */

@@ -7,11 +7,21 @@
 #include <base/fault.h>
 #include <core/cleanup.h>
 #include <core/coroutine.h>
+#include <core/deadline.h>
 #include <core/exit.h>
+#include <core/local.h>
 #include <core/park.h>
 #include <core/runtime.h>
 
 /* --- leaving ---------------------------------------------------------------------- */
+
+void weft__exit_clean(struct task *self)
+{
+	weft__cleanup_run(&self->ext->cleanups);
+	weft__deadline_end(self);
+	weft__local_task_end(self);
+	weft__cleanup_run(&self->ext->cleanups); /* what destructors have left open */
+}
 
 /* What its body has left open: of a task that returns, task_exit() asks it. */
 static void main_cleanup(void)
@@ -19,7 +29,7 @@ static void main_cleanup(void)
 	struct task *self = weft__thread.task;
 
 	if (self->ext)
-		weft__cleanup_run(&self->ext->cleanups);
+		weft__exit_clean(self);
 }
 
 noinline int weft__main_call(struct worker *worker, weft_fn *fn, void *arg)

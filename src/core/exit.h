@@ -45,6 +45,10 @@ void weft__exit_begin(void) WEFT_PRIVATE;
  * have ended; daemons are cancelled. */
 void weft__exit_await_others(void) WEFT_PRIVATE;
 
+/** A task ends: its cleanups, its deadlines, its variables. Once more when one of those has
+ * ended it again. */
+void weft__exit_clean(struct task *self);
+
 /** What comes after a cleanup that has left by a jump (X1). */
 void weft__cleanup_continue(void) WEFT_PRIVATE __attribute__((noreturn));
 

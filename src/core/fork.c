@@ -20,6 +20,7 @@
 #include <base/clock.h>
 #include <base/log.h>
 #include <base/syscall.h>
+#include <core/deadline.h>
 #include <core/exit.h>
 #include <core/runtime.h>
 
@@ -98,6 +99,7 @@ static void in_child(void)
 	reset_counts(worker, !self || (self->flags & TASK_THREAD));
 	if (self) {
 		keep_task(worker, self);
+		weft__deadline_forked(self);
 		worker->orphan = !(self->flags & TASK_THREAD);
 	}
 	rc = weft__poller_reopen(&worker->poller);

@@ -7,6 +7,7 @@
 
 #include <base/clock.h>
 #include <base/log.h>
+#include <core/deadline.h>
 #include <core/leave.h>
 #include <core/runtime.h>
 #include <core/wake.h>
@@ -16,8 +17,10 @@
  * refused a wait lets the others run all the same. */
 coldpath int weft__park_refused(struct task *self)
 {
+	int rc = weft__park_refusal(self);
+
 	weft__yield_now(self);
-	return -ECANCELED;
+	return rc;
 }
 
 uint64_t weft__park_begin(struct task *self)
@@ -189,15 +192,27 @@ static coldpath int sleep_outside(int64_t deadline_ns)
 	return weft__task_self(&rc) ? weft_sleep_until(deadline_ns) : rc;
 }
 
+static inline bool is_late(const struct task *self)
+{
+	return atomic_load_explicit(&((struct task *)self)->wait, memory_order_relaxed) &
+	       WAIT_EXPIRED;
+}
+
+/* Or not at all: it has come to its end, and a deadline only after that. */
+static noinline int sleep_cut_short(struct task *self)
+{
+	weft__timer_cancel(&weft__thread.worker->wheel, &self->timer);
+	return self->result == -ETIMEDOUT && !weft__deadline_ended(self) ? 0 : self->result;
+}
+
 /* What a sleep returns, once it is over. */
 static always_inline int sleep_result(void)
 {
 	struct task *self = weft__thread.task;
 
-	if (likely(self->result == -ETIMEDOUT))
+	if (likely(self->result == -ETIMEDOUT && !is_late(self)))
 		return 0;
-	weft__timer_cancel(&weft__thread.worker->wheel, &self->timer);
-	return self->result;
+	return sleep_cut_short(self);
 }
 
 /* Up to the switch. to == NULL: there is none, and from is the result. */
@@ -219,7 +234,8 @@ static noinline struct leave_way sleep_begin(int64_t deadline_ns)
 	}
 	if (unlikely(self->flags & WEFT_MIGRATE)) {
 		result = park_movable(self, WAIT_SLEEP, deadline_ns);
-		result = result == -ETIMEDOUT ? 0 : result;
+		if (result == -ETIMEDOUT && !weft__deadline_ended(self))
+			result = 0;
 		return (struct leave_way){ (weft_context *)result, NULL };
 	}
 

@@ -4,9 +4,9 @@
  * which every layer above blocks.
  *
  *	struct task *self = weft__task_self();     // the calling thread's task
- *	uint64_t ticket = weft__park_begin(self);  // a new wait; 0: cancelled
+ *	uint64_t ticket = weft__park_begin(self);  // a new wait; 0: refused
  *	if (!ticket)
- *		return -ECANCELED;
+ *		return weft__park_refusal(self);
  *	... under the object's lock: the condition is false; queue the ticket
  *	    (self->waiter is free for it) ...
  *	rc = weft__park(self, WAIT_OTHER, deadline_ns);
@@ -18,6 +18,8 @@
  */
 #ifndef WEFT_CORE_PARK_H
 #define WEFT_CORE_PARK_H
+
+#include <errno.h>
 
 #include <core/task.h>
 
@@ -43,14 +45,26 @@ static inline struct task *weft__task_current(void)
 	return weft__thread.task;
 }
 
-/** Opens a wait. Return: its ticket, or 0 when the task has been cancelled; others have had
- * their turn then. */
+/** Opens a wait. Return: its ticket, or 0 when the task has been cancelled, or is late by a
+ * deadline that it has pushed (deadline.c); others have had their turn then. */
 uint64_t weft__park_begin(struct task *self) WEFT_PRIVATE;
 
-/** What follows when begin has refused: others run once. Return: -ECANCELED. */
+/** Why a wait would be refused now: -ECANCELED, -ETIMEDOUT; 0: it would not be. */
+static inline int weft__park_refusal(const struct task *self)
+{
+	/* relaxed: begin has looked before, or will */
+	uint32_t word = atomic_load_explicit(&((struct task *)self)->wait, memory_order_relaxed);
+
+	if (likely(!(word & WAIT_REFUSED)))
+		return 0;
+	return word & WAIT_CANCELED ? -ECANCELED : -ETIMEDOUT;
+}
+
+/** What follows when begin has refused: others run once. Return: why. */
 int weft__park_refused(struct task *self);
 
-/** As begin, for a wait that must not end by a cancel (a joined offload). Never 0. */
+/** As begin, for a wait that must not end by a cancel or a pushed deadline (a joined
+ * offload). Never 0. */
 uint64_t weft__park_begin_shielded(struct task *self);
 
 /** Closes a wait that was opened and not parked. */
@@ -61,7 +75,7 @@ void weft__park_abort(struct task *self) WEFT_PRIVATE;
  * @kind:        WAIT_SLEEP or a later one: for dumps
  * @deadline_ns: absolute; WEFT_FOREVER: none. (Answer WEFT_NOWAIT before.)
  *
- * Return: what the waker passed; -ETIMEDOUT; -ECANCELED; or -ENOMEM (a shared
+ * Return: what the waker passed; -ETIMEDOUT (this deadline, or one that was pushed); -ECANCELED; or -ENOMEM (a shared
  * stack task found no memory for its timer; the wait is closed).
  */
 int weft__park(struct task *self, enum task_state kind, int64_t deadline_ns) WEFT_PRIVATE;

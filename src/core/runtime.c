@@ -17,8 +17,10 @@
 #include <base/rng.h>
 #include <base/syscall.h>
 #include <core/cxx.h>
+#include <core/deadline.h>
 #include <core/exit.h>
 #include <core/leave.h>
+#include <core/local.h>
 #include <core/park.h>
 #include <core/runtime.h>
 
@@ -73,6 +75,9 @@ static void thread_end(void *arg)
 {
 	struct worker *worker = arg;
 
+	if (worker->main.task.ext)
+		weft__deadline_end(&worker->main.task);
+	weft__local_thread_end();
 	if (worker_alive(worker)) {
 		weft__warn("a thread ended and left %lld of its tasks unfinished",
 			   (long long)worker_alive(worker));

@@ -13,8 +13,8 @@
 
 #include <base/fault.h>
 #include <base/log.h>
-#include <core/cleanup.h>
 #include <core/crowd.h>
+#include <core/exit.h>
 #include <core/leave.h>
 #include <core/runtime.h>
 #include <core/wake.h>
@@ -99,7 +99,7 @@ static noinline void exit_rare(struct task *self)
 	struct worker *worker;
 
 	if (self->ext)
-		weft__cleanup_run(&self->ext->cleanups);
+		weft__exit_clean(self);
 	/* A cleanup may have parked: only now is it sure where we are. */
 	worker = thread_fresh()->worker;
 	if (self->flags & WEFT_DAEMON)

@@ -93,11 +93,17 @@ struct waiter {
 	void *object;
 };
 
+struct locals;
+struct deadline;
+
 /** Rarely needed, made by malloc when it is. */
 struct task_ext {
 	char name[32];
 	weft_cleanup *cleanups;
-	struct list daemon; /* in worker.daemons, with WEFT_DAEMON */
+	struct locals *locals;      /* local.c; or NULL */
+	struct deadline *deadlines; /* deadline.h: those pushed, the innermost first; or NULL */
+	uint64_t ended_wait;        /* the ticket of the last wait that one of them has ended */
+	struct list daemon;         /* in worker.daemons, with WEFT_DAEMON */
 	struct task *task;
 	struct fp_control fp; /* with WEFT_KEEP_FP, while it does not run */
 	int exit_value;       /* once it ends by weft_exit(): exit.h, X1 */

@@ -9,6 +9,7 @@
  * several workers, or a longer one, is left to the search for deadlocks (debug/deadlock.c).
  */
 #include <base/log.h>
+#include <core/deadline.h>
 #include <core/runtime.h>
 
 enum { LONGEST = 64 };
@@ -25,7 +26,7 @@ static const struct task *next_of(const struct task *task, unsigned worker)
 {
 	uint32_t word = atomic_load_explicit(&((struct task *)task)->wait, memory_order_relaxed);
 
-	if (task_worker(task) != worker || !(word & WAIT_WAITING))
+	if (task_worker(task) != worker || !(word & WAIT_WAITING) || weft__deadline_bounds(task))
 		return NULL;
 	switch (task_state(task)) {
 	case WAIT_JOIN:
@@ -85,9 +86,9 @@ static coldpath void __attribute__((noreturn)) die(const struct task *self, cons
 coldpath void weft__wait_cycle_find(const struct task *self, const struct task *task,
 				    const char *noun, const struct waitable *object)
 {
-	/* One that has been cancelled will be refused. */
+	/* One that has been cancelled will be refused; and a pushed deadline ends any wait. */
 	if (!(atomic_load_explicit(&((struct task *)self)->wait, memory_order_relaxed) &
-	      WAIT_CANCELED) &&
-	    closes_circle(self, task))
+	      WAIT_REFUSED) &&
+	    !weft__deadline_bounds(self) && closes_circle(self, task))
 		die(self, task, noun, object);
 }

@@ -12,6 +12,10 @@
  *    read-modify-writes of one word: either the wait does not begin, or the cancel
  *    sees it.
  *
+ * E5 EXPIRED is set by timers of the task's own deadlines (deadline.c), and cleared by the task
+ *    alone, when none of those timers can be about to set it for one that is popped. To a
+ *    wait it is what CANCELED is; neither is lost by a change of the other.
+ *
  * A sticky task is made ready by the winner at once (K1, task.h). One that may move
  * could be run by another worker before its registers are saved, so that two must have
  * come by:
@@ -33,11 +37,13 @@ enum wait_bits {
 	WAIT_SHIELD = 1u << 2,    /* this wait does not end by a cancel */
 	WAIT_SAVED = 1u << 3,     /* E4: its registers are where they belong */
 	WAIT_DELIVERED = 1u << 4, /* E4: its result is */
+	WAIT_EXPIRED = 1u << 5,   /* a deadline that its task has pushed is over */
+	WAIT_REFUSED = WAIT_CANCELED | WAIT_EXPIRED,
 	WAIT_EPOCH_SHIFT = 32 - TAG_BITS
 };
 
 /** Opens a wait: the next epoch, and WAITING with @bits (0 or WAIT_SHIELD). Only a cancel
- * competes with us. Return: the new word, or 0 when the task has been cancelled. */
+ * and a deadline compete with us. Return: the new word, or 0 when one of them has come. */
 static always_inline uint32_t wait_word_begin(_Atomic uint32_t *wait, uint32_t bits)
 {
 	const uint32_t last = WAIT_SHIELD | WAIT_SAVED | WAIT_DELIVERED; /* of the last wait */
@@ -46,7 +52,7 @@ static always_inline uint32_t wait_word_begin(_Atomic uint32_t *wait, uint32_t b
 	for (;;) {
 		uint32_t fresh = ((word | last) ^ last) + (1u << WAIT_EPOCH_SHIFT);
 
-		if (unlikely(word & WAIT_CANCELED) && !(bits & WAIT_SHIELD))
+		if (unlikely(word & WAIT_REFUSED) && !(bits & WAIT_SHIELD))
 			return 0;
 		fresh |= WAIT_WAITING | bits;
 		if (likely(cas32(wait, word, fresh)))
@@ -83,12 +89,11 @@ static always_inline bool wait_word_take(_Atomic uint32_t *wait)
 	return false;
 }
 
-/** Marks the task as cancelled. Return: whether this ended a wait: the caller has won, as
+/** Sets @mark, one of WAIT_REFUSED. Return: whether this ended a wait: the caller has won, as
  * by wait_word_claim(). acq_rel pairs with the swap in wait_word_begin() (E3). */
-static inline bool wait_word_cancel(_Atomic uint32_t *wait)
+static inline bool wait_word_mark(_Atomic uint32_t *wait, uint32_t mark)
 {
-	uint32_t word =
-		atomic_fetch_or_explicit(wait, WAIT_CANCELED, memory_order_acq_rel) | WAIT_CANCELED;
+	uint32_t word = atomic_fetch_or_explicit(wait, mark, memory_order_acq_rel) | mark;
 
 	while ((word & WAIT_WAITING) && !(word & WAIT_SHIELD)) {
 		if (atomic_compare_exchange_weak_explicit(
@@ -97,6 +102,25 @@ static inline bool wait_word_cancel(_Atomic uint32_t *wait)
 			return true;
 	}
 	return false;
+}
+
+/** Marks the task as cancelled; as wait_word_mark(). */
+static inline bool wait_word_cancel(_Atomic uint32_t *wait)
+{
+	return wait_word_mark(wait, WAIT_CANCELED);
+}
+
+/** Marks it as late, likewise. */
+static inline bool wait_word_expire(_Atomic uint32_t *wait)
+{
+	return wait_word_mark(wait, WAIT_EXPIRED);
+}
+
+/** E5: not late any more. acquire pairs with wait_word_mark(): whoever has set it has said
+ * before on whose account. */
+static inline void wait_word_unexpire(_Atomic uint32_t *wait)
+{
+	atomic_fetch_and_explicit(wait, ~(uint32_t)WAIT_EXPIRED, memory_order_acq_rel);
 }
 
 /** E4. Return: whether the caller came second and makes the task ready. acq_rel: the first

@@ -41,7 +41,7 @@ int weft__hook_job_run(struct task *self, struct hook_job *job)
 	if (!ticket) {
 		job->drop(job);
 		weft__hook_testcancel();
-		return -ECANCELED;
+		return weft__park_refusal(self);
 	}
 	atomic_store_explicit(&job->refs, 2, memory_order_relaxed);
 	rc = weft__offload_submit(run_job, job, ticket);

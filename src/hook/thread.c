@@ -157,8 +157,8 @@ static const char *end_of_frames(const struct task *self)
 	return end_of_strand(&self->strand);
 }
 
-/* Those that lie in frames that are gone. One that jumps ends this unwinding: another
- * goes on from there. */
+/* Those that lie in frames that are gone; and those that lie in no frame, and come before one
+ * that does. One that jumps ends this unwinding: another goes on from there. */
 static void run_cleanups_below(uintptr_t limit, struct unwinding *unwinding)
 {
 	weft_cleanup **head, *node;
@@ -166,7 +166,8 @@ static void run_cleanups_below(uintptr_t limit, struct unwinding *unwinding)
 	if (!weft__thread.coroutine && !weft__thread.task->ext)
 		return;
 	head = weft__cleanup_list();
-	while ((node = *head) != NULL && (uintptr_t)node < limit) {
+	while ((node = *head) != NULL &&
+	       ((uintptr_t)node < limit || (uintptr_t)node >= (uintptr_t)unwinding->end)) {
 		*head = node->weft__next;
 		if (node->weft__fn == jump_to)
 			weft__free(unwinding);

@@ -81,7 +81,7 @@ int weft__io_resolve(const char *host, const char *service, const struct addrinf
 		return rc;
 	ticket = weft__park_begin(self);
 	if (!ticket)
-		return -ECANCELED;
+		return weft__park_refusal(self);
 	job = job_new(host, service, hints);
 	rc = job ? weft__offload_submit(run_job, job, ticket) : -ENOMEM;
 	if (rc < 0) {

@@ -345,7 +345,7 @@ int weft__fd_park(struct fd_entry *entry, int fd, unsigned bits, uint32_t tick, 
 		return become_task(entry, fd, bits, tick, deadline_ns);
 	ticket = weft__park_begin(self);
 	if (unlikely(!ticket))
-		return -ECANCELED;
+		return weft__park_refusal(self);
 	self->waiter = (struct waiter){ .ticket = ticket, .object = waiter_object(fd, bits) };
 	rc = enqueue(entry, fd, tick, &self->waiter);
 	if (likely(rc == 0))

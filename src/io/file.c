@@ -122,8 +122,9 @@ static ssize_t transfer(enum file_op op, int fd, struct cursor *cursor, size_t b
 
 	if (!self)
 		return error;
-	if (weft_cancelled())
-		return -ECANCELED;
+	error = weft__park_refusal(self);
+	if (error < 0)
+		return error;
 	in_place = frame_stays(self);
 	chunk = in_place ? 0 : bytes < BOUNCE_MAX ? bytes : BOUNCE_MAX;
 	job = weft__malloc(sizeof *job + chunk);
@@ -252,8 +253,9 @@ int weft__io_fsync(int fd, bool data_only)
 
 	if (!self)
 		return error;
-	if (weft_cancelled())
-		return -ECANCELED;
+	error = weft__park_refusal(self);
+	if (error < 0)
+		return error;
 	job = weft__malloc(sizeof *job);
 	if (!job)
 		return -ENOMEM;

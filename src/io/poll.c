@@ -15,6 +15,7 @@
 #include <base/clock.h>
 #include <base/fault.h>
 #include <base/syscall.h>
+#include <core/deadline.h>
 #include <io/wait.h>
 #include <weft/time.h>
 
@@ -103,7 +104,8 @@ static int report_closed(struct pollfd *fds, size_t count, struct waiter *waiter
 	return ready;
 }
 
-/* One wait. 0: ask the kernel; > 0: closed descriptors; else why it is over. */
+/* One wait. 0: ask the kernel; > 0: closed descriptors; -EAGAIN: @deadline_ns has come; else
+ * why it is over. */
 static int park_once(struct task *self, struct pollfd *fds, size_t count, const uint32_t *ticks,
 		     struct waiter *waiters, int64_t deadline_ns)
 {
@@ -113,7 +115,7 @@ static int park_once(struct task *self, struct pollfd *fds, size_t count, const 
 	int rc;
 
 	if (!ticket)
-		return -ECANCELED;
+		return weft__park_refusal(self);
 	memset(waiters, 0, count * sizeof *waiters);
 	rc = queue_all(fds, count, ticks, waiters, ticket, &blind);
 	if (rc == 0) {
@@ -122,8 +124,8 @@ static int park_once(struct task *self, struct pollfd *fds, size_t count, const 
 		rc = weft__park(self, count > 1 ? WAIT_FDS : WAIT_FD, until_ns);
 		if (rc == -EBADF)
 			rc = report_closed(fds, count, waiters);
-		else if (rc == -ETIMEDOUT && until_ns != deadline_ns)
-			rc = 0;
+		else if (rc == -ETIMEDOUT && !weft__deadline_ended(self))
+			rc = until_ns == deadline_ns ? -EAGAIN : 0;
 	} else {
 		weft__park_abort(self);
 		rc = 0;
@@ -140,11 +142,11 @@ static int wait_for_one(struct task *self, struct pollfd *fds, size_t count, uin
 		int rc = park_once(self, fds, count, ticks, waiters, deadline_ns);
 		long ready;
 
-		if (rc != 0 && rc != -ETIMEDOUT)
+		if (rc != 0 && rc != -EAGAIN)
 			return rc;
 		take_ticks(fds, count, ticks);
 		ready = ask_kernel(fds, count);
-		if (ready != 0 || rc == -ETIMEDOUT)
+		if (ready != 0 || rc == -EAGAIN)
 			return (int)ready;
 	}
 }

@@ -275,7 +275,7 @@ ssize_t weft__io_recv(int fd, void *buf, size_t bytes, int flags, int64_t deadli
 			return -EAGAIN;
 		rc = weft__fd_park(entry, fd, POLL_READABLE, tick, limit < 0 ? -limit : limit);
 		if (unlikely(rc < 0))
-			return rc == -ETIMEDOUT && limit < 0 ? -EAGAIN : rc;
+			return rc == -ETIMEDOUT && limit < 0 ? weft__io_timed_out() : rc;
 	}
 }
 

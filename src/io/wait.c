@@ -42,6 +42,13 @@ int weft__io_park(struct fd_entry *entry, int fd, unsigned bit, uint32_t tick, s
 	return weft__fd_park(entry, fd, bit, tick, limit->deadline_ns);
 }
 
+int weft__io_timed_out(void)
+{
+	int rc = weft__park_refusal(thread_fresh()->task);
+
+	return rc < 0 ? rc : -EAGAIN;
+}
+
 int weft__io_ready_now(int fd, short events)
 {
 	struct pollfd pollfd = { .fd = fd, .events = events };

@@ -60,6 +60,10 @@ static always_inline bool worth_trying(const struct fd_entry *entry, uint32_t ti
  * that it leaves no frame on a parked stack); -EAGAIN when it must not wait. */
 int weft__io_park(struct fd_entry *entry, int fd, unsigned bit, uint32_t tick, struct limit *limit);
 
+/** What a socket's own timeout (IO_POSIX) comes to when its wait has returned -ETIMEDOUT: -EAGAIN;
+ * but a deadline that the task has pushed stays one. */
+int weft__io_timed_out(void) __attribute__((cold));
+
 /**
  * wait_ready - wait for the next attempt
  *
@@ -72,7 +76,7 @@ static always_inline int wait_ready(struct fd_entry *entry, int fd, unsigned bit
 {
 	int rc = weft__io_park(entry, fd, bit, tick, limit);
 
-	return unlikely(rc == -ETIMEDOUT && limit->posix) ? -EAGAIN : rc;
+	return unlikely(rc == -ETIMEDOUT && limit->posix) ? weft__io_timed_out() : rc;
 }
 
 /** Fills in what IO_POSIX means for this descriptor. False: must not wait. */

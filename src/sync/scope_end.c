@@ -112,7 +112,7 @@ static noinline int await_once(struct scope *scope, struct task *self, int64_t d
 	if (deadline_ns == WEFT_NOWAIT)
 		return -EAGAIN;
 	if (unlikely(!party_begin_with(self, bits)))
-		return -ECANCELED;
+		return weft__park_refusal(self);
 	scope->waiter = party_ticket(self);
 	spin_unlock(&scope->lock);
 	rc = party_park(self, &scope->waitable, deadline_ns);

@@ -9,7 +9,14 @@
 #include "../test.h"
 #include "model.h"
 
-enum { BY_TIMER = 1, BY_EVENT, BY_CANCEL, MUTANT_EARLY = 1, MUTANT_NO_RENDEZVOUS, MUTANT_STALE };
+enum { BY_TIMER = 1, BY_EVENT, BY_CANCEL, BY_DEADLINE };
+enum {
+	MUTANT_EARLY = 1,
+	MUTANT_NO_RENDEZVOUS,
+	MUTANT_STALE,
+	MUTANT_LATE_FLAG, /* a deadline says that it has passed after it has marked the word */
+	MUTANT_NO_LOOK    /* a pop does not look for others that have passed */
+};
 
 static struct {
 	_Atomic uint32_t wait;
@@ -20,6 +27,8 @@ static struct {
 	int wins[3];    /* of each wait */
 	int outcome[3]; /* what each wait returned; -1: it did not begin */
 	bool cancelled;
+	_Atomic uint32_t outer_passed; /* D2 of core/deadline.h */
+	_Atomic uint32_t inner;        /* its timer: enum timer_state */
 } shared;
 
 static void setup(void)
@@ -189,6 +198,140 @@ static const struct model shielded = { .name = "wait word, shielded",
 TEST(wait_word, a_shielded_wait_outlives_a_cancel)
 {
 	model_must_hold(&shielded);
+}
+
+/* --- deadlines that a task has pushed (E5) ----------------------------------------------------- */
+
+enum timer_state { ARMED, FIRING, FIRED, DISARMED };
+
+static void expire(void)
+{
+	if (wait_word_expire(&shared.wait))
+		deliver(epoch_of(atomic_load_explicit(&shared.wait, memory_order_relaxed)),
+			BY_DEADLINE);
+}
+
+/* As the wheel's lock has it: it fires as a whole before it is disarmed, or not at all. */
+static void inner_deadline(void)
+{
+	if (!cas32(&shared.inner, ARMED, FIRING))
+		return;
+	expire();
+	atomic_store_explicit(&shared.inner, FIRED, memory_order_release);
+}
+
+static void outer_deadline(void)
+{
+	if (model_mutant() != MUTANT_LATE_FLAG)
+		atomic_store_explicit(&shared.outer_passed, 1, memory_order_release);
+	expire();
+	if (model_mutant() == MUTANT_LATE_FLAG)
+		atomic_store_explicit(&shared.outer_passed, 1, memory_order_release);
+}
+
+static void wait_under_deadline(unsigned number)
+{
+	if (!wait_word_begin(&shared.wait, 0)) {
+		shared.outcome[number] = -1;
+		return;
+	}
+	model_await(&shared.ready);
+	model_reads(&shared.result);
+	shared.outcome[number] = shared.result;
+}
+
+/* leave_list() and settle() of core/deadline.c. */
+static void pop_inner(void)
+{
+	if (!cas32(&shared.inner, ARMED, DISARMED))
+		while (atomic_load_explicit(&shared.inner, memory_order_acquire) != FIRED)
+			model_relax();
+	if (!(atomic_load_explicit(&shared.wait, memory_order_relaxed) & WAIT_EXPIRED))
+		return;
+	wait_word_unexpire(&shared.wait);
+	if (model_mutant() != MUTANT_NO_LOOK &&
+	    atomic_load_explicit(&shared.outer_passed, memory_order_acquire))
+		MODEL_CHECK(!wait_word_expire(&shared.wait));
+}
+
+/* A wait under both, a pop, a wait under what is left. */
+static void bounded_task(void)
+{
+	wait_under_deadline(1);
+	pop_inner();
+	wait_under_deadline(2);
+}
+
+/* The inner one may be disarmed in time: then outer or cancel end what is open. */
+static void check_bounded(void)
+{
+	uint32_t word = atomic_load(&shared.wait);
+
+	MODEL_CHECK(!model_blocked(0));
+	MODEL_CHECK(shared.outcome[1] && shared.outcome[2]);
+	/* By epoch, and one that is refused has none. */
+	MODEL_CHECK(shared.wins[1] + shared.wins[2] ==
+		    (shared.outcome[1] > 0) + (shared.outcome[2] > 0));
+	MODEL_CHECK(!(word & WAIT_WAITING));
+	MODEL_CHECK(word & WAIT_EXPIRED);
+	MODEL_CHECK(!shared.cancelled || (word & WAIT_CANCELED));
+}
+
+static const struct model bounded = { .name = "wait word, two deadlines and a cancel",
+				      .threads = { bounded_task, inner_deadline, outer_deadline,
+						   cancel },
+				      .setup = setup,
+				      .check = check_bounded,
+				      .state = &shared,
+				      .state_bytes = sizeof shared,
+				      .tso = true };
+
+TEST_LIMIT(wait_word, a_pop_takes_back_its_own_deadline_alone, 60)
+{
+	model_must_hold(&bounded);
+}
+
+TEST(wait_word, found_pop_stores_where_it_should_and)
+{
+	model_must_fail(&bounded, &(struct mutant){ .op = MODEL_RMW,
+						    .threads = 1,
+						    .at = &shared.wait,
+						    .effect = MUTANT_SPLIT });
+}
+
+TEST(wait_word, found_deadline_passed_after_the_mark)
+{
+	model_must_fail(&bounded, &(struct mutant){ .flag = MUTANT_LATE_FLAG });
+}
+
+TEST(wait_word, found_pop_does_not_look_at_the_others)
+{
+	model_must_fail(&bounded, &(struct mutant){ .flag = MUTANT_NO_LOOK });
+}
+
+/* With no other around it, and no cancel: waits work again, whenever it came. */
+static void check_alone(void)
+{
+	MODEL_CHECK(model_blocked(0));
+	MODEL_CHECK(shared.outcome[1] == BY_DEADLINE || shared.outcome[1] == -1);
+	MODEL_CHECK(!shared.outcome[2]);
+	MODEL_CHECK(atomic_load(&shared.wait) == (2u << WAIT_EPOCH_SHIFT | WAIT_WAITING) ||
+		    shared.outcome[1] == -1);
+	MODEL_CHECK(!(atomic_load(&shared.wait) & WAIT_EXPIRED));
+}
+
+static const struct model alone = { .name = "wait word, one deadline",
+				    .threads = { bounded_task, inner_deadline },
+				    .setup = setup,
+				    .check = check_alone,
+				    .state = &shared,
+				    .state_bytes = sizeof shared,
+				    .may_block = 1,
+				    .tso = true };
+
+TEST(wait_word, waits_work_again_after_the_pop)
+{
+	model_must_hold(&alone);
 }
 
 /* --- a task that may move: SAVED and DELIVERED (E4) ------------------------------------------------ */

@@ -5,6 +5,9 @@
  */
 #include <weft/weft.h>
 
+WEFT_LOCAL(struct weft_attr, own_attr);
+WEFT_LOCAL(int, own_number);
+
 static int body(void *arg)
 {
 	weft_cleanup node;
@@ -74,4 +77,7 @@ int use_all(weft_generator *gen)
 		sum += *text;
 	}
 	return result + (int)sum + use_locks();
+	if (own_number() && own_attr())
+		*own_number() += (int)own_attr()->stack_bytes;
+	return result + (int)sum;
 }
