@@ -2,11 +2,12 @@
  *
  * weft/local.h - variables of which each task has its own.
  *
- *	WEFT_LOCAL(struct request, request);   // at file scope
+ * WEFT_LOCAL(struct request, request) at file scope declares a function that finds the calling
+ * task's variable:
  *
  *	struct request *mine = request();      // zeros at first; freed when the task ends
  *
- * or, where a value is the user's to make and to release, by a key:
+ * Where a value is the user's to make and to release there are keys:
  *
  *	weft_local_key_new(&key, free);
  *	weft_local_set(key, malloc(100));
@@ -66,6 +67,7 @@ WEFT_API int weft_local_key_free(weft_local_key *key);
 
 /**
  * weft_local_get - the calling task's value
+ * @key: of weft_local_key_new()
  *
  * Never fails, never allocates. Return: the value; NULL when none was set, or for a key that is
  * stale.
@@ -74,6 +76,7 @@ WEFT_API void *weft_local_get(weft_local_key *key);
 
 /**
  * weft_local_set - set the calling task's value
+ * @key:   of weft_local_key_new()
  * @value: replaces the old one, which is the caller's to release: no destructor is called for it
  *
  * Return: 0; with the old value kept: -EINVAL (a key that is stale or NULL), -ENOMEM, -EAGAIN (in

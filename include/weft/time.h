@@ -112,8 +112,11 @@ WEFT_API int weft_deadline_push(weft_deadline **ret_deadline, int64_t deadline_n
  */
 WEFT_API int weft_deadline_pop(weft_deadline *deadline);
 
-/** weft_deadline_get - the earliest deadline that the calling task has pushed; WEFT_FOREVER:
- * none. Any thread. */
+/**
+ * weft_deadline_get - the earliest deadline that the calling task has pushed
+ *
+ * Return: absolute, in nanoseconds; WEFT_FOREVER: none is in force. Any thread.
+ */
 WEFT_API int64_t weft_deadline_get(void);
 
 /* --- timers ------------------------------------------------------------------------------ */

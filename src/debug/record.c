@@ -74,6 +74,8 @@ static void put_flags(struct out *out, const struct task_view *view)
 		weft__out(out, ", movable");
 	if (view->wait & WAIT_CANCELED)
 		weft__out(out, ", cancelled");
+	if (view->wait & WAIT_EXPIRED)
+		weft__out(out, ", late");
 }
 
 static void put_used(struct out *out, int64_t used, size_t bytes)

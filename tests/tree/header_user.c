@@ -80,4 +80,5 @@ int use_all(weft_generator *gen)
 	if (own_number() && own_attr())
 		*own_number() += (int)own_attr()->stack_bytes;
 	return result + (int)sum;
+	return result + (int)sum + use_locks();
 }
