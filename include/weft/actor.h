@@ -17,8 +17,7 @@
  *	weft_actor_ask(actor, (void *)-3, WEFT_FOREVER, &answer);  // wait for the answer
  *
  * Messages of one sender are handled in the order in which they were sent. Sending, asking,
- * stopping and joining is for tasks of any runtime and for plain threads; nothing here is
- * async-signal-safe.
+ * stopping and joining is for tasks of any runtime and for plain threads.
  *
  * Whose a body is: a message is a pointer. A weft_actor_send() or weft_actor_request() that returns
  * 0 has given it away, on an error it is still the caller's; weft_actor_ask() gives it
@@ -28,6 +27,12 @@
  *
  * An actor is counted. The last weft_actor_free() also stops it, after what is in its mailbox:
  * nobody can send to it any more.
+ *
+ * Where nothing else is said: any task or thread, many at once; not a cancellation point; not
+ * async-signal-safe.
+ *
+ * @actor:      actor
+ * @supervisor: supervisor
  */
 #ifndef WEFT_ACTOR_H
 #define WEFT_ACTOR_H
@@ -109,6 +114,7 @@ typedef struct weft_actor_attr {
  * @attr:      NULL: the defaults; copied
  * @fn:        behaviour
  * @arg:       the state, or what init makes one of
+ * @site:      where it is spawned, for dumps: a string that stays, as WEFT_HERE
  *
  * Each life is a task of its own, in the calling task's runtime; a plain thread becomes a
  * runtime. The macro records file and line.
@@ -150,7 +156,8 @@ WEFT_API int weft_actor_send(weft_actor *actor, void *body, int64_t deadline_ns)
  *
  * weft_promise_cancel() takes the message back if its turn has not come yet: it is dropped then.
  *
- * Return: as weft_actor_send(); -EINVAL also when ret_promise is NULL.
+ * Return: 0, or the errors of weft_actor_send(). -EINVAL: also when @ret_promise is NULL.
+ * Cancellation point when it waits.
  */
 WEFT_API int weft_actor_request(weft_actor *actor, void *body, int64_t deadline_ns,
 				weft_promise **ret_promise);
@@ -166,8 +173,8 @@ WEFT_API int weft_actor_request(weft_actor *actor, void *body, int64_t deadline_
  * behaviour that is at it finds its weft_promise_resolve() refused, and a message whose turn has
  * not come is dropped.
  *
- * Return: 0, what the promise was rejected with (weft_actor_request()), or an error of
- * weft_actor_send(). -EDEADLK: an actor asks itself.
+ * Return: 0, -EDEADLK (an actor asks itself), what the promise was rejected with (see
+ * weft_actor_request()), or the errors of weft_actor_send().
  *
  * Cancellation point. Any task or thread.
  */
@@ -217,7 +224,8 @@ WEFT_API int weft_actor_fail(weft_actor *actor, int error);
  */
 WEFT_API int weft_actor_join(weft_actor *actor, int64_t deadline_ns, int *ret_code);
 
-/** Messages in the mailbox just now; 0 for NULL. */
+/** weft_actor_len - how many messages are in the mailbox just now. Return: the number; 0 for
+ * NULL. */
 WEFT_API size_t weft_actor_len(weft_actor *actor);
 
 /* --- supervisors ------------------------------------------------------------------------- */
@@ -256,8 +264,14 @@ WEFT_API weft_supervisor *weft_supervisor_ref(weft_supervisor *supervisor);
 /** weft_supervisor_free - drop a reference, or NULL. Its actors go on, and it with them. */
 WEFT_API void weft_supervisor_free(weft_supervisor *supervisor);
 
-/** weft_supervisor_stop - no more actors; stops those that it has, see weft_actor_stop(). With
- * WEFT_ACTOR_DRAIN it still restarts those that fail with messages left. 0, -EINVAL. */
+/**
+ * weft_supervisor_stop - no more actors; stops those that it has
+ * @how: enum weft_actor_stop, see weft_actor_stop()
+ *
+ * With WEFT_ACTOR_DRAIN it still restarts those that fail with messages left.
+ *
+ * Return: 0, -EINVAL.
+ */
 WEFT_API int weft_supervisor_stop(weft_supervisor *supervisor, int how);
 
 /**
@@ -272,7 +286,8 @@ WEFT_API int weft_supervisor_stop(weft_supervisor *supervisor, int how);
  */
 WEFT_API int weft_supervisor_wait(weft_supervisor *supervisor, int64_t deadline_ns);
 
-/** How many restarts it has made so far; 0 for NULL. */
+/** weft_supervisor_restarts - how many restarts it has made so far. Return: the number; 0 for
+ * NULL. */
 WEFT_API uint64_t weft_supervisor_restarts(weft_supervisor *supervisor);
 
 WEFT_END_DECLS

@@ -48,7 +48,8 @@ static const struct waitable_kind mailbox_kind = { .noun = "mailbox",
 						   .describe = describe_mailbox };
 static const struct waitable_kind room_kind = { .noun = "full mailbox",
 						.describe = describe_room,
-						.holder = holder_of_room };
+						.holder = holder_of_room,
+						.only_expected = true };
 
 void weft__mailbox_init(weft_actor *actor)
 {

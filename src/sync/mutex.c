@@ -70,7 +70,9 @@ static size_t mutex_describe(const struct waitable *object, char *buf, size_t si
 	return weft__format(buf, size, "held by a task that has ended");
 }
 
-static const struct waitable_kind mutex_kind = { "mutex", mutex_describe, mutex_holder };
+static const struct waitable_kind mutex_kind = { .noun = "mutex",
+						 .describe = mutex_describe,
+						 .holder = mutex_holder };
 
 /* --- unlock ------------------------------------------------------------------------------ */
 
@@ -163,7 +165,7 @@ static void wait_awake(const struct mutex *mutex, const struct task *self)
 	for (unsigned look = 0; look < LOOKS; look++) {
 		const struct task *owner = token_party(word_held(&mutex->sync));
 
-		if (!owner || owner == self || task_state(owner) != TASK_RUNNING)
+		if (!owner || owner == self || state_seen(owner) != TASK_RUNNING)
 			return;
 		cpu_relax();
 	}

@@ -52,7 +52,9 @@ static struct task *holder(const struct waitable *object)
 	return atomic_load_explicit(&child.task, memory_order_relaxed);
 }
 
-const struct waitable_kind weft__scope_kind = { "scope", describe, holder };
+const struct waitable_kind weft__scope_kind = { .noun = "scope",
+						.describe = describe,
+						.holder = holder };
 
 /* --- opening ------------------------------------------------------------------------ */
 

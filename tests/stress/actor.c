@@ -249,6 +249,18 @@ static void run_senders(weft_stack_group *group)
 		CHECK_EQ(pthread_join(threads[i], NULL), 0);
 }
 
+/* So that there is something in the mailboxes when they stop. */
+static void send_to_the_end(void)
+{
+	struct rng rng;
+
+	weft__rng_init(&rng, seed);
+	for (int i = 0; i < ACTORS; i++)
+		for (int number = 1; number < 4; number++)
+			send(&rng, actors[i].actor,
+			     letter_new(&rng, 0, per_sender + i * 4 + number));
+}
+
 static int drive(void *arg)
 {
 	weft_stack_group *group;
@@ -256,7 +268,10 @@ static int drive(void *arg)
 	CHECK_EQ(weft_stack_group_new(&group, 2, 64 << 10), 0);
 	spawn_actors(group);
 	run_senders(group);
-	CHECK_EQ(weft_supervisor_stop(supervisor, seed % 2 ? WEFT_ACTOR_DRAIN : WEFT_ACTOR_NOW), 0);
+	send_to_the_end();
+	CHECK_EQ(
+		weft_supervisor_stop(supervisor, (intptr_t)arg ? WEFT_ACTOR_NOW : WEFT_ACTOR_DRAIN),
+		0);
 	CHECK_EQ(weft_supervisor_wait(supervisor, WEFT_FOREVER), 0);
 	for (int i = 0; i < ACTORS; i++) {
 		CHECK_EQ(weft_actor_join(actors[i].actor, WEFT_FOREVER, NULL), 0);
@@ -264,16 +279,16 @@ static int drive(void *arg)
 	}
 	while (weft_stack_group_free(group) == -EBUSY)
 		weft_task_yield();
-	return (int)(intptr_t)arg;
+	return 0;
 }
 
-static void run_with(unsigned workers)
+static void run_with(unsigned workers, bool stop_now)
 {
 	long failures = 0, restarts;
 
 	seed = seed_of_run();
 	per_sender = scaled(3000);
-	CHECK_EQ(weft_run(workers, drive, NULL, NULL), 0);
+	CHECK_EQ(weft_run(workers, drive, (void *)(intptr_t)stop_now, NULL), 0);
 	restarts = (long)weft_supervisor_restarts(supervisor);
 	weft_supervisor_free(supervisor);
 	CHECK_EQ(given, handled + dropped);
@@ -291,10 +306,15 @@ static void run_with(unsigned workers)
 
 TEST_LIMIT(actor, nothing_is_lost_with_one_worker, LIMIT_S)
 {
-	run_with(1);
+	run_with(1, false);
 }
 
 TEST_LIMIT(actor, nothing_is_lost_with_several_workers, LIMIT_S)
 {
-	run_with(3);
+	run_with(3, false);
+}
+
+TEST_LIMIT(actor, nothing_is_lost_when_they_stop_at_once, LIMIT_S)
+{
+	run_with(2, true);
 }

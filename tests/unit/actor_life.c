@@ -317,7 +317,7 @@ TEST(actor, names_itself_in_dumps)
 
 	CHECK_EQ(death.code, 0);
 	CHECK(strstr(death.text, "full mailbox 0x") != NULL);
-	CHECK(strstr(death.text, " of actor \"counter\" (2 of 2), held by task ") != NULL);
+	CHECK(strstr(death.text, " of actor \"counter\" (2 of 2), expected of task ") != NULL);
 	CHECK(strstr(death.text, " of actor \"counter\" (0)") != NULL);
 	CHECK(strstr(death.text, "end of an actor 0x") != NULL);
 }

@@ -14,6 +14,7 @@
 #include <core/park.h>
 #include <core/waitable.h>
 #include <debug/deadlock.h>
+#include <weft/actor.h>
 #include <weft/debug.h>
 #include <weft/io.h>
 #include <weft/scope.h>
@@ -130,7 +131,7 @@ static struct task *holder_of_toy(const struct waitable *object)
 	return holder < 0 ? NULL : tagged_pointer((uintptr_t)tasks[holder]);
 }
 
-static const struct waitable_kind toy_kind = { "toy", NULL, holder_of_toy };
+static const struct waitable_kind toy_kind = { .noun = "toy", .holder = holder_of_toy };
 static struct toy toys[2] = { { { &toy_kind }, 0, 0 }, { { &toy_kind }, 1, 0 } };
 
 static int wait_for_toy(void *arg)
@@ -329,6 +330,64 @@ static void make_ring_and_wait(void *arg)
 TEST(deadlock, a_circle_of_a_hundred)
 {
 	CHECK_DEADLOCK(make_ring_and_wait, NULL, "  a circle of 100:\n");
+}
+
+/* Each handles a message by asking the other one. */
+static int ask_the_other(void *state, weft_message *message)
+{
+	(void)message;
+	return weft_actor_ask(*(weft_actor **)state, NULL, WEFT_FOREVER, NULL);
+}
+
+static void ask_each_other(void *arg)
+{
+	static weft_actor *actors[2];
+
+	(void)arg;
+	for (int i = 0; i < 2; i++) {
+		weft_actor_attr attr = { .task = { .name = i ? "hen" : "egg" } };
+
+		CHECK_EQ(weft_actor_spawn(&actors[i], &attr, ask_the_other, &actors[!i]), 0);
+	}
+	weft_actor_ask(actors[0], NULL, WEFT_FOREVER, NULL);
+	exit(3);
+}
+
+TEST(deadlock, two_actors_that_ask_each_other)
+{
+	CHECK_DEADLOCK(ask_each_other, NULL, "a circle of 2:", "task 2 \"egg\" ",
+		       "(pending, 1 wait), expected of task 3 \"hen\"");
+}
+
+/* A promise that one task is expected to settle may be settled by another: no circle. */
+static weft_promise *passed_on;
+static weft_task *asker;
+
+static int pass_on(void *state, weft_message *message)
+{
+	(void)state;
+	passed_on = message->promise;
+	message->promise = NULL;
+	return weft_join(asker, WEFT_FOREVER, NULL);
+}
+
+static int ask_and_return(void *arg)
+{
+	return weft_actor_ask(arg, NULL, WEFT_FOREVER, NULL);
+}
+
+TEST(deadlock, not_when_another_one_answers)
+{
+	weft_actor *actor;
+
+	CHECK_EQ(weft_actor_spawn(&actor, NULL, pass_on, NULL), 0);
+	CHECK_EQ(weft_spawn(&asker, NULL, ask_and_return, actor), 0);
+	CHECK_EQ(weft_sleep(1000000), 0);
+	CHECK_EQ(weft_promise_resolve(passed_on, NULL), 0);
+	weft_promise_free(passed_on);
+	CHECK_EQ(weft_actor_stop(actor, WEFT_ACTOR_DRAIN), 0);
+	CHECK_EQ(weft_actor_join(actor, WEFT_FOREVER, NULL), 0);
+	weft_actor_free(actor);
 }
 
 /* --- silence ------------------------------------------------------------------------------ */
