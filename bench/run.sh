@@ -67,7 +67,7 @@ commands()
 		echo "Go peer-go timer $(count 2000000)"
 		;;
 	chan)
-		echo "weft bench-chan $(count 3000000)"
+		echo "weft bench-chan $(count 2000000)"
 		for row in chan chan_128 select_2 select_8; do
 			echo "Go peer-go $row $(count 500000)"
 		done
@@ -84,8 +84,8 @@ commands()
 		;;
 	promise)
 		for w in 1 2; do
-			echo "weft bench-promise $w $(count 10000)"
-			echo "Go peer-go crew_promise $w $(count 10000)"
+			echo "weft bench-promise $w $(count 5000)"
+			echo "Go peer-go crew_promise $w $(count 5000)"
 		done
 		;;
 	skynet)
