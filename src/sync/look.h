@@ -259,6 +259,14 @@ static always_inline unsigned draw_bit(uint32_t bits, unsigned count, struct rng
 
 enum { QUICK_ODD = -1, QUICK_NONE = -2 };
 
+/* What the short way does not know of: no channel, a timer's, or a mistake. A mistake is told
+ * whatever else is ready, and so is looked for in all cases. */
+static always_inline bool is_odd(const weft_case *which, const weft_chan *chan)
+{
+	return !case_is_channel(which) || chan->kind != CHAN_PLAIN ||
+	       (!which->value && which->kind == WEFT_CASE_SEND && chan->elem_bytes);
+}
+
 /* Of a few channels, while there is one thread: does what can be done at once. Return: the case;
  * QUICK_NONE: there is none, all being channels; QUICK_ODD: it is not that simple. */
 static always_inline int quick(weft_case *cases, unsigned count)
@@ -272,7 +280,7 @@ static always_inline int quick(weft_case *cases, unsigned count)
 	for (unsigned i = 0; i < count; i++) {
 		const weft_chan *chan = cases[i].object;
 
-		if (unlikely(!case_is_channel(&cases[i]) || chan->kind != CHAN_PLAIN))
+		if (unlikely(is_odd(&cases[i], chan)))
 			return QUICK_ODD;
 		ready = seems_ready(&cases[i], chan);
 		bits |= ready << i;
@@ -285,10 +293,8 @@ static always_inline int quick(weft_case *cases, unsigned count)
 	which = &cases[draw_bit(bits, found, &worker->rng)];
 	if (which->kind == WEFT_CASE_RECV)
 		rc = chan_recv_now(which->object, which->value, &peer);
-	else if (likely(which->value || !((weft_chan *)which->object)->elem_bytes))
-		rc = chan_send_now(which->object, which->value, &peer);
 	else
-		return QUICK_ODD;
+		rc = chan_send_now(which->object, which->value, &peer);
 	if (unlikely(rc == -EAGAIN || rc == -ENOMEM))
 		return QUICK_ODD;
 	if (peer.task)

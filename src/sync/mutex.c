@@ -165,7 +165,7 @@ static void wait_awake(const struct mutex *mutex, const struct task *self)
 	for (unsigned look = 0; look < LOOKS; look++) {
 		const struct task *owner = token_party(word_held(&mutex->sync));
 
-		if (!owner || owner == self || task_state(owner) != TASK_RUNNING)
+		if (!owner || owner == self || state_seen(owner) != TASK_RUNNING)
 			return;
 		cpu_relax();
 	}
