@@ -81,7 +81,7 @@ struct gather {
 	_Atomic uint32_t left; /* all: not resolved yet, and one for us while we arm */
 };
 
-static size_t describe(const struct waitable *object, char *buf, size_t size)
+static size_t describe_gather(const struct waitable *object, char *buf, size_t size)
 {
 	const struct gather *gather = container_of(object, struct gather, waitable);
 	unsigned count, left;
@@ -96,7 +96,7 @@ static size_t describe(const struct waitable *object, char *buf, size_t size)
 	return weft__format(buf, size, "(any of %u)", count);
 }
 
-static const struct waitable_kind kind = { .noun = "promises", .describe = describe };
+static const struct waitable_kind gather_kind = { .noun = "promises", .describe = describe_gather };
 
 /* Does the state of one of them end the wait? */
 static inline bool decides(const struct gather *gather, weft_promise *promise)
@@ -226,7 +226,7 @@ static bool is_valid(const struct gather *gather)
 int weft_await_all(weft_promise *const *promises, unsigned count, int64_t deadline_ns)
 {
 	struct gather gather = {
-		.waitable = { &kind }, .promises = promises, .count = count, .all = true
+		.waitable = { &gather_kind }, .promises = promises, .count = count, .all = true
 	};
 	int rc;
 
@@ -242,7 +242,9 @@ int weft_await_all(weft_promise *const *promises, unsigned count, int64_t deadli
 int weft_await_any(weft_promise *const *promises, unsigned count, int64_t deadline_ns,
 		   unsigned *ret_index)
 {
-	struct gather gather = { .waitable = { &kind }, .promises = promises, .count = count };
+	struct gather gather = { .waitable = { &gather_kind },
+				 .promises = promises,
+				 .count = count };
 	int rc;
 
 	if (!count || !ret_index || !is_valid(&gather))
