@@ -10,19 +10,15 @@
  * tree		so many tasks in a binary tree: each spawns its children and joins them
  * leaves	such a tree, whose tasks each compute for some 20 us
  *
- * With <workers> 1of2 there are two, and one of them is kept out of the way: it sleeps in
- * a system call. Trees are then walked as a crew walks them, newest first, which one worker
- * alone does not do: it takes turns, and all of the tree is alive at once.
+ * With <workers> 1of2 there are two, and one of them is kept out of the way (one_of_two.h).
  *
  * Rows: <what>_w<workers>, wall time a turn or a task, and its _cpu (crew.h).
  */
-#include <pthread.h>
-#include <semaphore.h>
-
 #include <weft/task.h>
 
 #include "burn.h"
 #include "crew.h"
+#include "one_of_two.h"
 
 enum { YIELDERS = 1000, BATCH = 1000, SPAWNERS_MAX = 2 };
 
@@ -32,36 +28,7 @@ static struct {
 	long each;            /* of one task */
 	_Atomic long waiting; /* tasks that have begun */
 	_Atomic int go;
-	int one_of_two;
-	sem_t kept_out;
-	pthread_t main_thread;
 } plan;
-
-/* --- one of two ------------------------------------------------------------------- */
-
-/* Stays where it is, if that is not main's worker. */
-static int keeping_out(void *arg)
-{
-	(void)arg;
-	if (pthread_equal(pthread_self(), plan.main_thread))
-		return 0;
-	plan.waiting++;
-	while (sem_wait(&plan.kept_out))
-		; /* a signal */
-	return 0;
-}
-
-static void keep_one_out(void)
-{
-	weft_attr attr = { .flags = WEFT_SPREAD };
-
-	sem_init(&plan.kept_out, 0, 0);
-	plan.main_thread = pthread_self();
-	for (int i = 0; i < 2; i++)
-		bench_must(weft_spawn(NULL, &attr, keeping_out, NULL), "weft_spawn");
-	while (!plan.waiting)
-		weft_task_yield();
-}
 
 /* --- yield ------------------------------------------------------------------------ */
 
@@ -119,7 +86,7 @@ static int spawning(void *arg)
 static void run_spawn(const char *what, long spawners)
 {
 	weft_task *made[SPAWNERS_MAX];
-	weft_attr attr = { .flags = plan.one_of_two ? 0 : WEFT_SPREAD };
+	weft_attr attr = { .flags = is_one_of_two(plan.workers) ? 0 : WEFT_SPREAD };
 	struct crew_clock start;
 
 	plan.each = BATCH;
@@ -178,9 +145,8 @@ static int measure(void *arg)
 	const char *what = arg;
 	int status = 0;
 
-	if (plan.one_of_two)
-		keep_one_out();
-	if (!strcmp(what, "yield") && !plan.one_of_two)
+	keep_one_out(plan.workers);
+	if (!strcmp(what, "yield") && !is_one_of_two(plan.workers))
 		run_yield();
 	else if (!strcmp(what, "spawn"))
 		run_spawn("spawn", 1);
@@ -192,8 +158,7 @@ static int measure(void *arg)
 		run_tree("leaves", 1);
 	else
 		status = 2;
-	if (plan.one_of_two)
-		sem_post(&plan.kept_out);
+	let_it_in(plan.workers);
 	return status;
 }
 
@@ -202,11 +167,9 @@ int main(int argc, char **argv)
 	int status = 2;
 
 	plan.workers = argc > 2 ? argv[2] : "1";
-	plan.one_of_two = !strcmp(plan.workers, "1of2");
 	plan.count = bench_arg(argc, argv, 3, 1000000);
 	if (argc > 1)
-		bench_must(weft_run(plan.one_of_two ? 2 : (unsigned)atoi(plan.workers), measure,
-				    argv[1], &status),
+		bench_must(weft_run(workers_count(plan.workers), measure, argv[1], &status),
 			   "weft_run");
 	if (status)
 		fprintf(stderr, "usage: bench-crew yield|spawn|spawn2|tree|leaves "

@@ -25,7 +25,7 @@ scale=${SCALE:-1}
 cpu=${CPU:-$(($(nproc --all) - 1))}
 samples=$dir/samples
 log=$dir/log
-all="switch yield spawn wake sleep parked echo crew crowd hog"
+all="switch yield spawn wake chan lock sleep parked echo promise skynet crew crowd hog"
 calm=
 [ -z "${CALM:-}" ] || calm="chrt -f 1"
 export GOMAXPROCS=1
@@ -66,6 +66,34 @@ commands()
 		echo "Go peer-go wake $(count 2000000)"
 		echo "Go peer-go timer $(count 2000000)"
 		;;
+	chan)
+		echo "weft bench-chan $(count 3000000)"
+		for row in chan chan_128 select_2 select_8; do
+			echo "Go peer-go $row $(count 500000)"
+		done
+		;;
+	lock)
+		echo "weft bench-lock $(count 3000000)"
+		for row in mutex mutex_8 mutex_held waitgroup; do
+			echo "Go peer-go $row $(count 1000000)"
+		done
+		for w in 1 2; do
+			echo "weft bench-lock $(count 3000000) $w"
+			echo "Go peer-go crew_mutex $w $(count 1000000)"
+		done
+		;;
+	promise)
+		for w in 1 2; do
+			echo "weft bench-promise $w $(count 10000)"
+			echo "Go peer-go crew_promise $w $(count 10000)"
+		done
+		;;
+	skynet)
+		for w in 1 1of2 2; do
+			echo "weft bench-skynet $w $(count 1000000)"
+			[ $w = 1of2 ] || echo "Go peer-go crew_skynet $w $(count 1000000)"
+		done
+		;;
 	sleep)
 		echo "weft bench-sleep private $(count 1000000)"
 		echo "weft bench-sleep shared $(count 1000000)"
@@ -105,8 +133,7 @@ crew_commands()
 		peer-go spawn 1,2 200000
 		bench-crew spawn2 1,1of2,2 1000000
 		peer-go spawn2 1,2 200000
-		bench-crew tree 1 100000
-		bench-crew tree 1of2,2 300000
+		bench-crew tree 1,1of2,2 300000
 		peer-go tree 1,2 200000
 		bench-crew leaves 1,1of2,2 5000
 		peer-go leaves 1,2 5000
@@ -160,6 +187,9 @@ groups()
 		case $row in
 		p50_* | p99_* | p999_*) group=hog ;;
 		echo_w* | echo_rate_* | echo_scale | even_*) group=crowd ;;
+		chan* | select*) group=chan ;;
+		mutex* | waitgroup | lock) group=lock ;;
+		promise* | skynet*) group=${row%%_*} ;;
 		*_w[12] | *_w1of2 | *_scale) group=crew ;;
 		switch | transfer) group=switch ;;
 		yield) group="yield_2 yield_1000" ;;
@@ -177,7 +207,8 @@ groups()
 		esac
 		wanted="$wanted $group"
 	done
-	for group in switch yield_2 yield_1000 spawn wake sleep parked echo crew crowd hog; do
+	for group in switch yield_2 yield_1000 spawn wake chan lock sleep parked echo promise \
+		skynet crew crowd hog; do
 		case "$wanted " in
 		*" $group "*) echo $group ;;
 		esac
@@ -190,9 +221,10 @@ launch() # <program> [argument ...]
 {
 	program=$1
 	shift
-	case "$program $1" in
+	case "$program $*" in
 	bench-echo\ *) timeout 120 "./$program" "$@" ;;
-	bench-crew\ * | bench-hop\ * | bench-crowd\ * | peer-go\ crew_*)
+	bench-crew\ * | bench-hop\ * | bench-crowd\ * | bench-lock\ *\ [0-9]* | \
+		bench-promise\ * | bench-skynet\ * | peer-go\ crew_*)
 		# shellcheck disable=SC2086
 		timeout 120 $calm "./$program" "$@"
 		;;

@@ -33,6 +33,9 @@ check yield_2         reports yield_2 ./bench-yield 2 1000
 check yield_1000      reports yield_1000_sites ./bench-yield 1000 10000 sites
 check spawn           reports "spawn spawn_batch spawn_shared" ./bench-spawn 1000
 check wake            reports "wake timer" ./bench-wake 1000
+check chan            reports "chan chan_128 select_2 select_8" ./bench-chan 1000
+check chan_one        reports select_8 ./bench-chan 1000 select_8
+check lock            reports "mutex mutex_8 mutex_held waitgroup" ./bench-lock 1000
 check sleep           reports "sleep sleep_cpu" ./bench-sleep private 2000
 check sleep_shared    reports "sleep_shared sleep_shared_cpu" ./bench-sleep shared 2000
 check parked          reports "parked parked_tables parked_cost parked_after" \
@@ -41,6 +44,11 @@ check parked_shared   reports "parked_shared parked_shared_after" ./bench-parked
 check trace           reports "trace_record trace_clock trace_yield trace_wake trace_spawn trace_write" \
 	./bench-trace 1000
 for workers in 1 2; do
+	check lock_$workers reports "mutex_w$workers mutex_w${workers}_cpu" ./bench-lock 1000 $workers
+	check promise_$workers reports "promise_w$workers promise_w${workers}_cpu" \
+		./bench-promise $workers 100
+	check skynet_$workers reports "skynet_w$workers skynet_w${workers}_cpu" \
+		./bench-skynet $workers 1000
 	for what in yield spawn spawn2 tree leaves; do
 		check crew_${what}_$workers reports "${what}_w$workers ${what}_w${workers}_cpu" \
 			./bench-crew $what $workers 500
@@ -53,6 +61,7 @@ done
 for what in spawn2 tree leaves; do
 	check crew_${what}_1of2 reports ${what}_w1of2 ./bench-crew $what 1of2 500
 done
+check skynet_1of2     reports skynet_w1of2 ./bench-skynet 1of2 1000
 for how in spread plain port; do
 	check crowd_$how reports "echo_x echo_rate_x even_x even_conn_x" \
 		./bench-crowd x weft 20 50 0 none ./bench-serve 2 $how sticky 1

@@ -5,8 +5,8 @@
 //	peer-go crew_<what> <GOMAXPROCS> [count]
 //	peer-go crew_echo <GOMAXPROCS> <work> [hog]
 //
-// What each does is said at the head of bench/crew.c and bench/hop.c. Rows are
-// told in wall time, and in CPU time of the process as _cpu.
+// What each does is said at the head of bench/crew.c, bench/hop.c and the programs that
+// sync.go names. Rows are told in wall time, and in CPU time of the process as _cpu.
 package main
 
 import (
@@ -291,6 +291,12 @@ func crewRow(what string, procs, count int) bool {
 		c.deadline(count)
 	case "naps":
 		c.naps(count)
+	case "mutex":
+		c.mutex(count)
+	case "promise":
+		c.promise(count)
+	case "skynet":
+		c.skynet(count)
 	case "echo":
 		crewEcho(count, len(os.Args) > 4)
 	default:

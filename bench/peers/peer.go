@@ -244,7 +244,9 @@ func main() {
 	case "echo":
 		echoRow()
 	default:
-		fmt.Fprintln(os.Stderr, "peer-go: no such row:", os.Args[1])
-		os.Exit(2)
+		if !syncRow(os.Args[1], count(1000000)) {
+			fmt.Fprintln(os.Stderr, "peer-go: no such row:", os.Args[1])
+			os.Exit(2)
+		}
 	}
 }

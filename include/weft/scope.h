@@ -31,6 +31,11 @@
  * A handle is good until the scope is closed; from then on all calls answer -ESRCH, also
  * when its memory serves another scope by now. No call may race the close but the children's.
  * Children may use the handle, also when their owner has a shared stack.
+ *
+ * Where nothing else is said: the task only that opened the scope; not a cancellation point; not
+ * async-signal-safe.
+ *
+ * @scope: an open scope
  */
 #ifndef WEFT_SCOPE_H
 #define WEFT_SCOPE_H
@@ -72,9 +77,10 @@ WEFT_API int weft_scope_open(weft_scope **ret_scope, unsigned flags);
  * @attr:  as for weft_spawn(); NULL: the defaults
  * @fn:    the child's body; a negative result is a failure of the scope
  * @arg:   passed to @fn
+ * @site:  where it is spawned, for dumps: a string that stays, as WEFT_HERE
  *
- * For the owner, and for every task that lives inside of the scope: its children, the children
- * of scopes inside of it, and theirs. Never waits. A child that was made runs, also when it is
+ * Any task that lives inside of the scope: the owner, its children, the children of scopes
+ * inside of it, and theirs. Never waits. A child that was made runs, also when it is
  * cancelled before it begins: what @arg refers to is its own to release.
  * The macro records file and line.
  *
@@ -132,11 +138,18 @@ WEFT_API int weft_scope_cancel(weft_scope *scope);
  */
 WEFT_API int weft_scope_deadline(weft_scope *scope, int64_t deadline_ns);
 
-/** weft_scope_left - how many children have not ended yet, or -ESRCH. Any thread. */
+/**
+ * weft_scope_left - how many children have not ended yet
+ *
+ * Return: the number, -ESRCH. Any thread.
+ */
 WEFT_API int weft_scope_left(weft_scope *scope);
 
-/** weft_scope_cancelled - 1 when the scope has been cancelled, by whatever cause; 0; -ESRCH.
- * Any thread. */
+/**
+ * weft_scope_cancelled - ask whether the scope has been cancelled, by whatever cause
+ *
+ * Return: 1 when it has been, else 0, -ESRCH. Any thread.
+ */
 WEFT_API int weft_scope_cancelled(weft_scope *scope);
 
 /**

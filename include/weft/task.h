@@ -39,6 +39,8 @@ WEFT_BEGIN_DECLS
  * With several workers a task begins wherever there is time for it, and stays there from
  * then on, unless it has WEFT_MIGRATE. Tasks on shared stacks, and main, stay where
  * they are made. The order in which new tasks begin is not told: mostly the newest first.
+ * (With one worker they begin in turn; but while more than 128 have not begun, those
+ * beyond them begin with the newest.)
  *
  * Return: 0, -EINVAL (fn is NULL, too many workers), -EBUSY (this thread is a runtime
  * already), -ENOTSUP (shadow stacks), -ENOMEM, -EAGAIN (no thread-local key is left, or
@@ -149,6 +151,8 @@ WEFT_API const char *weft_task_name(weft_task *task);
 /**
  * weft_task_yield - let every other runnable task run first
  *
+ * With one worker: all of them; of more than 128 new ones that others have spawned, only after
+ * eight of its turns at the latest.
  * With several workers: the others of this worker, and of the new and movable tasks those that
  * it has, but not more than some sixty before it is the caller's turn again.
  *

@@ -28,6 +28,7 @@
 #define WEFT_H
 
 #include <weft/context.h>
+#include <weft/actor.h>
 #include <weft/chan.h>
 #include <weft/coroutine.h>
 #include <weft/debug.h>

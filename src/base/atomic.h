@@ -40,7 +40,7 @@
 static always_inline bool cas32(_Atomic uint32_t *word, uint32_t expected, uint32_t desired)
 {
 	if (weft__single_threaded()) {
-		if (atomic_load_explicit(word, memory_order_relaxed) != expected)
+		if (unlikely(atomic_load_explicit(word, memory_order_relaxed) != expected))
 			return false;
 		atomic_store_explicit(word, desired, memory_order_relaxed);
 		return true;
@@ -145,10 +145,16 @@ struct spinlock {
 /** Waits for a lock that is held: looks for a while, then gives up the CPU in between. */
 void weft__spin_lock_slow(struct spinlock *lock);
 
-static inline void spin_lock(struct spinlock *lock)
+/** False: somebody holds it. */
+static always_inline bool spin_try_lock(struct spinlock *lock)
 {
 	/* acquire pairs with the release in spin_unlock() */
-	if (unlikely(!cas32(&lock->held, 0, 1)))
+	return cas32(&lock->held, 0, 1);
+}
+
+static inline void spin_lock(struct spinlock *lock)
+{
+	if (unlikely(!spin_try_lock(lock)))
 		weft__spin_lock_slow(lock);
 }
 

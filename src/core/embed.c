@@ -30,7 +30,7 @@ int64_t weft_runtime_step(void)
 	weft__worker_look(worker);
 	weft__yield_now(self);
 	/* From here on wakers in other threads must make the fd readable. */
-	if (worker->queue.head || !weft__worker_announce_sleep(worker))
+	if (worker->queue.head || worker->crowded || !weft__worker_announce_sleep(worker))
 		return 0;
 	next_ns = weft__wheel_next(&worker->wheel);
 	if (next_ns == INT64_MAX)

@@ -27,12 +27,13 @@ uint64_t weft__first_id;
 
 static void reset_queues(struct worker *worker)
 {
-	worker->queue.head = worker->later.head = NULL;
+	worker->queue.head = worker->later.head = worker->aside.head = NULL;
 	worker->spawn_flags &= (uint16_t)~TASK_CREW;
 	worker->pending = NULL;
 	atomic_store_explicit(&worker->inbox, NULL, memory_order_relaxed);
 	atomic_store_explicit(&worker->fresh.word, 0, memory_order_relaxed);
 	atomic_store_explicit(&worker->ready.word, 0, memory_order_relaxed);
+	worker->crowded = false;
 	worker->slices = 0;
 	worker->announced = worker->spinning = worker->saw_work = worker->lookout = false;
 	atomic_store_explicit(&worker->sleeping, 0, memory_order_relaxed);
@@ -56,6 +57,7 @@ static void reset_counts(struct worker *worker, bool is_main)
 	memset(&worker->own_daemons, 0, sizeof worker->own_daemons);
 	list_init(&worker->own_daemons.list);
 	atomic_store_explicit(&worker->spawned, is_main ? 0 : 1, memory_order_relaxed);
+	worker->begun = is_main ? 0 : 1;
 	atomic_store_explicit(&worker->ended, 0, memory_order_relaxed);
 	atomic_store_explicit(&worker->daemons_spawned, 0, memory_order_relaxed);
 	atomic_store_explicit(&worker->daemons_ended, 0, memory_order_relaxed);

@@ -14,6 +14,7 @@
 #include <base/fault.h>
 #include <base/log.h>
 #include <core/cleanup.h>
+#include <core/crowd.h>
 #include <core/leave.h>
 #include <core/runtime.h>
 #include <core/wake.h>
@@ -79,6 +80,7 @@ static void task_main(void *context, void *note)
 	asan_arrive(weft__thread.worker, NULL);
 	if (unlikely(note != NULL))
 		weft__task_left(note);
+	weft__thread.worker->begun++;
 	if (unlikely(self->flags & WEFT_KEEP_FP))
 		start_rare(self);
 	task_finish(self, self->start.fn(self->start.arg));
@@ -296,10 +298,12 @@ static always_inline void spawned(struct worker *worker, struct task *task, unsi
 	/* Before others can see it: it may end, and its handle is ours to keep all the same. */
 	if (ret_task)
 		*ret_task = task_handle(task);
-	if (likely(!worker->runtime))
+	if (unlikely(worker->runtime != NULL))
+		place(worker, task, flags);
+	else if (likely(crowd_is_small(worker)))
 		queue_push(&worker->queue, task);
 	else
-		place(worker, task, flags);
+		weft__crowd_add(worker, task);
 }
 
 /* It may go on in another thread, so it needs what only some have. */

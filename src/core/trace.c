@@ -4,7 +4,7 @@
  *
  * While its thread is recorded, a worker's budget is 1: so every pick calls
  * weft__worker_tick(), which is here, notes who leaves and why, and counts
- * budget_traced down in place of the budget. When that is used up the worker looks
+ * budget_kept down in place of the budget. When that is used up the worker looks
  * around as it would have at this very pick.
  *
  * Who leaves at a pick has run since the last one. So one record a switch tells
@@ -12,6 +12,7 @@
  */
 #include <string.h>
 
+#include <core/crowd.h>
 #include <core/trace.h>
 #include <core/worker.h>
 
@@ -76,15 +77,15 @@ static uint64_t object_of(const struct task *self)
 	}
 }
 
-/* What the pick would take from the rings comes to the queue a moment before, that one can
+/* What the pick would take from elsewhere comes to the queue a moment before, that one can
  * tell what it is: it is picked right after. */
 static void settle(struct worker *worker)
 {
 	struct task *task;
 
-	if (worker->queue.head || !worker->runtime)
+	if (worker->queue.head)
 		return;
-	task = weft__share_pick(worker);
+	task = weft__worker_pick_more(worker);
 	if (task)
 		queue_push_front(&worker->queue, task);
 }
@@ -94,7 +95,7 @@ static bool note_leave(struct worker *worker, struct trace_ring *ring)
 {
 	const struct task *self = weft__thread.task;
 	/* It is 0 when the recording began in a look of the embedder's own. */
-	bool look = worker->budget_traced <= 1;
+	bool look = worker->budget_kept <= 1;
 	uint64_t next = 0;
 
 	if (!look) {
@@ -109,7 +110,7 @@ static bool note_leave(struct worker *worker, struct trace_ring *ring)
 		weft__trace_put(ring, trace_what(TRACE_LEAVE, 0, next), 0, 0);
 	}
 	if (!look)
-		worker_set_budget(worker, worker->budget_traced - 1);
+		worker_set_budget(worker, worker->budget_kept - 1);
 	return look;
 }
 
@@ -130,10 +131,14 @@ static noinline void tick_traced(struct worker *worker)
 void weft__worker_tick(struct worker *worker)
 {
 	trace_look();
-	if (likely(!weft__thread.trace))
+	if (unlikely(worker->crowded))
+		weft__crowd_turn(worker);
+	if (unlikely(weft__thread.trace))
+		tick_traced(worker);
+	else if (likely(!worker->crowded))
 		weft__worker_look_paced(worker);
 	else
-		tick_traced(worker);
+		crowd_look_paced(worker);
 }
 
 void weft__trace_enter(struct worker *worker)

@@ -15,7 +15,9 @@ enum { LONGEST = 64 };
 
 static const struct task *holder_of(const struct waitable *object)
 {
-	return object->kind->holder ? object->kind->holder(object) : NULL;
+	const struct waitable_kind *kind = object->kind;
+
+	return kind->holder && !kind->only_expected ? kind->holder(object) : NULL;
 }
 
 /* Whom @task waits for, for good, or NULL. */

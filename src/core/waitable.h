@@ -36,6 +36,10 @@ struct waitable_kind {
 	/** The task that must act before a waiter goes on; NULL: none in particular. The
 	 * function may be NULL, too. */
 	struct task *(*holder)(const struct waitable *object);
+
+	/** Others than the holder may end the wait, too: it is shown, and a circle through it is
+	 * part of a report when nothing moves any more, but is no proof by itself. */
+	bool only_expected;
 };
 
 struct waitable {

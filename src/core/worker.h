@@ -46,14 +46,16 @@ struct daemons {
 struct worker {
 	/* --- every switch and spawn: the owner's --- */
 	struct task_queue queue;
-	uint32_t budget;         /* picks left until weft__worker_tick() */
-	uint32_t budget_full;    /* picks between two looks around: follows the tasks' pace */
-	uint32_t budget_traced;  /* what budget would be, while it is 1 for the trace's sake */
+	uint32_t budget;      /* picks left until weft__worker_tick() */
+	uint32_t budget_full; /* picks between two looks around: follows the tasks' pace */
+	uint32_t
+		budget_kept; /* what budget would be, while it is 1 for the sake of trace or crowd */
 	int *errno_location;     /* of this thread */
 	struct runtime *runtime; /* of several workers; NULL: this one is alone */
 	uint64_t switches, parks;
 	_Atomic uint64_t spawned; /* tasks made here; main is not counted */
 	_Atomic uint64_t ended;   /* tasks that ended here; runtime.h: how to compare the two */
+	uint64_t begun;           /* tasks that began here */
 	uint64_t next_id, end_id;
 	weft_context idle;     /* the worker's loop, while a task runs */
 	uint16_t index;        /* in the table of all workers, from 1: task_worker() */
@@ -62,6 +64,7 @@ struct worker {
 	uint8_t place;         /* in runtime->workers */
 	int64_t oldest_ns;     /* when that was last done */
 	uint8_t oldest_turn;   /* counts down to a look at what has waited longest */
+	bool crowded;          /* new tasks wait outside of the queue: crowd.h */
 	bool lookout;          /* sleeps on behalf of the busy ones: share.c */
 	bool announced;        /* in runtime->idle, as a sleeper */
 	bool spinning;         /* counted in runtime->idle, by whoever woke us */
@@ -102,10 +105,14 @@ struct worker {
 	_Alignas(64) struct private_task main; /* the thread's own task; aligned for its handle */
 	struct wheel wheel;
 
+	struct task_queue aside; /* new ones of a worker that is alone: crowd.h */
+
 	/* --- M:N --- */
-	struct task_queue later; /* have yielded: run when queue and rings have been empty once */
-	struct ring fresh;       /* NEW tasks: the newest first here, the oldest elsewhere */
-	struct ring ready;       /* movable tasks that have run before: the oldest first */
+	struct task_queue
+		later;     /* have yielded: run when queue and rings have been empty once. (Of a
+				  * worker that is alone: crowd.h) */
+	struct ring fresh; /* NEW tasks: the newest first here, the oldest elsewhere */
+	struct ring ready; /* movable tasks that have run before: the oldest first */
 	_Alignas(64) struct movers movers;
 #if WEFT_ASAN
 	struct strand *asan_leaver; /* who is leaving: the next to arrive fills in its stack */
@@ -185,12 +192,12 @@ void weft__worker_tick(struct worker *worker);
 /** Looks at inbox, timers and poller, and sets the next budget. */
 void weft__worker_look_paced(struct worker *worker);
 
-/** So many picks until the next look. While they are traced each goes through the
- * tick. */
+/** So many picks until the next look. While they are traced, or there is a crowd, each goes
+ * through the tick. */
 static inline void worker_set_budget(struct worker *worker, uint32_t picks)
 {
-	worker->budget_traced = picks;
-	worker->budget = unlikely(weft__thread.trace != NULL) ? 1 : picks;
+	worker->budget_kept = picks;
+	worker->budget = unlikely(weft__thread.trace || worker->crowded) ? 1 : picks;
 }
 
 /** A look at inbox, timers and (without waiting) the poller, right now. */
@@ -239,6 +246,9 @@ void weft__task_left(struct task *task);
 /** The next of what may move, or NULL: the rings of a runtime of several workers. */
 struct task *weft__share_pick(struct worker *worker);
 
+/** The queue is empty: the next of what waits elsewhere, or NULL. crowd.c */
+struct task *weft__worker_pick_more(struct worker *worker);
+
 /** The next task to run, or NULL. */
 static always_inline struct task *worker_pick(struct worker *worker)
 {
@@ -247,8 +257,8 @@ static always_inline struct task *worker_pick(struct worker *worker)
 	if (unlikely(--worker->budget == 0))
 		weft__worker_tick(worker);
 	task = queue_pop(&worker->queue);
-	if (unlikely(!task) && worker->runtime)
-		task = weft__share_pick(worker);
+	if (unlikely(!task))
+		task = weft__worker_pick_more(worker);
 	return task;
 }
 

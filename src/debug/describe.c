@@ -126,7 +126,11 @@ static void describe_object(const struct task *task, char buf[WHAT_BYTES])
 	if (held_by)
 		weft__describe_task(held_by, holder);
 	weft__format(buf, WHAT_BYTES, "%s %p%s%s%s%s", noun, (const void *)object,
-		     more[0] ? " " : "", more, held_by ? ", held by " : "", held_by ? holder : "");
+		     more[0] ? " " : "", more,
+		     !held_by             ? ""
+		     : kind.only_expected ? ", expected of "
+					  : ", held by ",
+		     held_by ? holder : "");
 }
 
 struct task *weft__waited_for(const struct task_view *view)

@@ -49,6 +49,7 @@ no_tsan static void add(weft_stats_data *sum, const struct worker *worker)
 	sum->stacks_used += used;
 	sum->stacks_cached += cached;
 	sum->queued += queue_length(&worker->queue) + queue_length(&worker->later) +
+		       queue_length(&worker->aside) +
 		       ring_count(&((struct worker *)worker)->fresh) +
 		       ring_count(&((struct worker *)worker)->ready);
 	sum->sleeps += *(const volatile uint64_t *)&worker->sleeps;

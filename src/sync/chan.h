@@ -14,7 +14,7 @@
  * C4 A closed channel has neither receivers nor senders, and stays closed.
  *
  * Who waits is a struct waiter: that of a task's control block, or one of a select, which
- * has one for each case. The lowest bit of its object tells.
+ * has one for each case. A bit of its object tells.
  */
 #ifndef WEFT_SYNC_CHAN_H
 #define WEFT_SYNC_CHAN_H
@@ -49,7 +49,7 @@ struct select_node {
 	uint32_t index; /* of the case */
 };
 
-#define SELECT_TAG ((uintptr_t)1)
+#define SELECT_TAG ((uintptr_t)2) /* OBJECT_TIMED is 1 */
 
 /** What a select is woken with by a channel: the case, and whether that is closed. 0: something
  * else has happened, it shall look again. */

@@ -234,6 +234,75 @@ static inline void look(struct select *select, struct choice *choice)
 			offer(choice, i);
 }
 
+/* --- the short way ------------------------------------------------------------------------ */
+
+/* Without branches: which of them are ready is what cannot be predicted. Who has gone is
+ * still counted. */
+static always_inline uint32_t seems_ready(const weft_case *which, const weft_chan *chan)
+{
+	bool receives = which->kind == WEFT_CASE_RECV;
+	const struct waitq *peers = receives ? &chan->senders : &chan->receivers;
+	uint32_t stock = receives ? chan->values.count != 0 : !values_full(&chan->values);
+
+	return stock | chan->closed | !waitq_empty(peers);
+}
+
+/* One of @count bits, each as likely as the others. */
+static always_inline unsigned draw_bit(uint32_t bits, unsigned count, struct rng *rng)
+{
+	unsigned skip = count > 1 ? rng_below(rng, count) : 0;
+
+	for (unsigned i = 1; i < count; i++)
+		bits = i <= skip ? bits & (bits - 1) : bits;
+	return (unsigned)__builtin_ctz(bits);
+}
+
+enum { QUICK_ODD = -1, QUICK_NONE = -2 };
+
+/* What the short way does not know of: no channel, a timer's, or a mistake. A mistake is told
+ * whatever else is ready, and so is looked for in all cases. */
+static always_inline bool is_odd(const weft_case *which, const weft_chan *chan)
+{
+	return !case_is_channel(which) || chan->kind != CHAN_PLAIN ||
+	       (!which->value && which->kind == WEFT_CASE_SEND && chan->elem_bytes);
+}
+
+/* Of a few channels, while there is one thread: does what can be done at once. Return: the case;
+ * QUICK_NONE: there is none, all being channels; QUICK_ODD: it is not that simple. */
+static always_inline int quick(weft_case *cases, unsigned count)
+{
+	struct worker *worker = weft__thread.worker;
+	struct peer peer = { NULL, NULL, 0 };
+	uint32_t bits = 0, found = 0, ready;
+	weft_case *which;
+	int rc;
+
+	for (unsigned i = 0; i < count; i++) {
+		const weft_chan *chan = cases[i].object;
+
+		if (unlikely(is_odd(&cases[i], chan)))
+			return QUICK_ODD;
+		ready = seems_ready(&cases[i], chan);
+		bits |= ready << i;
+		found += ready;
+	}
+	if (!found)
+		return QUICK_NONE;
+	if (unlikely(!worker))
+		return QUICK_ODD;
+	which = &cases[draw_bit(bits, found, &worker->rng)];
+	if (which->kind == WEFT_CASE_RECV)
+		rc = chan_recv_now(which->object, which->value, &peer);
+	else
+		rc = chan_send_now(which->object, which->value, &peer);
+	if (unlikely(rc == -EAGAIN || rc == -ENOMEM))
+		return QUICK_ODD;
+	if (peer.task)
+		party_wake(peer.task, peer.result);
+	which->result = rc;
+	return (int)(which - cases);
+}
+
 /* The sources, before the locks. */
 static inline int look_at_sources(struct select *select, struct choice *choice)
 {

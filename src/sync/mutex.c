@@ -32,6 +32,7 @@ enum {
 	RESULT_GOT = 1,  /* it is yours */
 	RESULT_DEAD = 2, /* it will be nobody's */
 	DEPTH_MAX = UINT16_MAX - 1,
+	LOOKS = 60,
 	FLAGS = WEFT_MUTEX_RECURSIVE | WEFT_MUTEX_SHIELDED
 };
 
@@ -69,7 +70,9 @@ static size_t mutex_describe(const struct waitable *object, char *buf, size_t si
 	return weft__format(buf, size, "held by a task that has ended");
 }
 
-static const struct waitable_kind mutex_kind = { "mutex", mutex_describe, mutex_holder };
+static const struct waitable_kind mutex_kind = { .noun = "mutex",
+						 .describe = mutex_describe,
+						 .holder = mutex_holder };
 
 /* --- unlock ------------------------------------------------------------------------------ */
 
@@ -95,7 +98,7 @@ static void pass_on(struct mutex *mutex)
 		party_wake(woken, hand_over ? RESULT_GOT : RESULT_TRY);
 }
 
-static coldpath int unlock_slow(struct mutex *mutex)
+static noinline int unlock_slow(struct mutex *mutex)
 {
 	const struct task *self = weft__thread.task ? weft__thread.task : weft__thread.guest;
 	uint64_t word = word_enter(&mutex->sync);
@@ -154,6 +157,20 @@ static coldpath int lock_again(struct mutex *mutex, uint64_t word)
 	return rc;
 }
 
+/* While its owner runs, on another CPU then, it may be free in no time, and to park and be woken
+ * takes longer. So many looks are about as long as that. (An owner of our own worker does not
+ * run; and who is passed meanwhile is counted as ever.) */
+static void wait_awake(const struct mutex *mutex, const struct task *self)
+{
+	for (unsigned look = 0; look < LOOKS; look++) {
+		const struct task *owner = token_party(word_held(&mutex->sync));
+
+		if (!owner || owner == self || state_seen(owner) != TASK_RUNNING)
+			return;
+		cpu_relax();
+	}
+}
+
 /* HELD, and left: the heir has come. False: it is another's again. */
 static noinline bool inherit(struct mutex *mutex, struct task *self, uint64_t word)
 {
@@ -196,6 +213,7 @@ static int lock_wait(struct mutex *mutex, const struct sync_wait *how)
 			word_leave(&mutex->sync, word_plain(&mutex->sync) | slow_bit(mutex));
 			return rc;
 		}
+		wait_awake(mutex, wait.self);
 		wait.word = word_enter(&mutex->sync);
 		if (inherit(mutex, wait.self, wait.word))
 			return 0;
@@ -213,6 +231,8 @@ static noinline int lock_slow(struct mutex *mutex, int64_t deadline_ns, uint32_t
 	wait.self = party_self(&rc);
 	if (unlikely(!wait.self))
 		return rc;
+	if (deadline_ns != WEFT_NOWAIT)
+		wait_awake(mutex, wait.self);
 	wait.word = word_enter(&mutex->sync);
 	if (!token_party(wait.word)) {
 		if (wait.word & WORD_SLOW)

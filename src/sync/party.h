@@ -93,7 +93,7 @@ static always_inline int party_park_named(struct task *self, int64_t deadline_ns
 
 static always_inline int party_park(struct task *self, struct waitable *object, int64_t deadline_ns)
 {
-	self->waiter.object = object;
+	self->waiter.object = waited_object_of(object, deadline_ns != WEFT_FOREVER);
 	return party_park_named(self, deadline_ns);
 }
 

@@ -34,9 +34,9 @@ static struct task *holder(const struct waitable *object)
 	return producer;
 }
 
-static const struct waitable_kind kind = { .noun = "promise",
-					   .describe = describe,
-					   .holder = holder };
+static const struct waitable_kind kind = {
+	.noun = "promise", .describe = describe, .holder = holder, .only_expected = true
+};
 
 /* --- life --------------------------------------------------------------------------------- */
 

@@ -51,7 +51,7 @@ struct weft_promise {
 	struct reaction *reactions, **last_reaction;
 	void *progress;
 	uint64_t progress_count;
-	struct task *_Atomic producer; /* for onlookers: who is to settle it; or NULL */
+	struct task *_Atomic producer; /* for onlookers: who is expected to settle it; or NULL */
 	uint32_t waiting;              /* for onlookers: how many parties wait */
 	_Atomic bool delivered;        /* somebody has got the value */
 };

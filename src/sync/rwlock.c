@@ -62,7 +62,9 @@ static size_t rwlock_describe(const struct waitable *object, char *buf, size_t s
 			    (unsigned long long)readers_of(word));
 }
 
-static const struct waitable_kind rwlock_kind = { "rwlock", rwlock_describe, rwlock_holder };
+static const struct waitable_kind rwlock_kind = { .noun = "rwlock",
+						  .describe = rwlock_describe,
+						  .holder = rwlock_holder };
 
 /* --- whose turn it is ---------------------------------------------------------------------- */
 

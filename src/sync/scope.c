@@ -17,23 +17,44 @@ static size_t describe(const struct waitable *object, char *buf, size_t size)
 			    atomic_load_explicit(&scope->spawned, memory_order_relaxed));
 }
 
-/* The oldest of those whom the owner waits for. Whatever this reads may be gone. */
+/* Might its children be cancelled although all of them are stuck: by a sibling that fails, or by a
+ * deadline, of this scope or of one around it? */
+static bool may_be_cut_short(const struct scope *scope)
+{
+	enum { LOOKS = 16 };
+	struct scope at;
+
+	if (scope_live(scope) != 1 && !(scope_state(scope) & SCOPE_ALL))
+		return true;
+	at = *scope;
+	for (unsigned look = 0; look < LOOKS && !at.deadline; look++)
+		if (!(scope_state(&at) & SCOPE_NESTED) ||
+		    !weft__peek(&at, (uintptr_t)at.up, sizeof at))
+			return false;
+	return true;
+}
+
+/* One of those whom the owner waits for, if nothing but its end can end the wait: a circle through
+ * here is taken for one that stays. Whatever this reads may be gone. */
 static struct task *holder(const struct waitable *object)
 {
 	const struct scope *scope = container_of((struct waitable *)object, struct scope, waitable);
+	struct scope copy;
 	struct child child;
-	struct list head;
 
-	if (!weft__peek(&head, (uintptr_t)&scope->children, sizeof head) ||
-	    head.next == &scope->children || !head.next ||
-	    !weft__peek(&child, (uintptr_t)container_of(head.next, struct child, link),
+	if (!weft__peek(&copy, (uintptr_t)scope, sizeof copy) ||
+	    copy.children.next == &scope->children || !copy.children.next ||
+	    may_be_cut_short(&copy) ||
+	    !weft__peek(&child, (uintptr_t)container_of(copy.children.next, struct child, link),
 			sizeof child) ||
 	    child.scope != scope)
 		return NULL;
-	return child.task;
+	return atomic_load_explicit(&child.task, memory_order_relaxed);
 }
 
-const struct waitable_kind weft__scope_kind = { "scope", describe, holder };
+const struct waitable_kind weft__scope_kind = { .noun = "scope",
+						.describe = describe,
+						.holder = holder };
 
 /* --- opening ------------------------------------------------------------------------ */
 

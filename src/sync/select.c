@@ -205,13 +205,20 @@ static void fetch_value(struct select *select, unsigned i)
 /* --- the whole --------------------------------------------------------------------------- */
 
 /* Until a case has fired, or it is over. */
-static always_inline int run(struct select *select, int64_t deadline_ns)
+static always_inline int run(struct select *select, int64_t deadline_ns, bool looked)
 {
 	bool late = false;
 	int rc;
 
 	do {
-		rc = try_once(select, deadline_ns);
+		if (looked) { /* and nobody can have come since, there being one thread */
+			select->alone = true;
+			select->until_ns = deadline_ns;
+			rc = -EAGAIN;
+			looked = false;
+		} else {
+			rc = try_once(select, deadline_ns);
+		}
 		if (rc != -EAGAIN)
 			return rc;
 		if (deadline_ns == WEFT_NOWAIT || late) {
@@ -248,13 +255,13 @@ static noinline int run_on_heap(const struct select *origin, int64_t deadline_ns
 	rc = check(select);
 	if (rc == 0) {
 		place_values(select, (char *)(select->order + count));
-		rc = run(select, deadline_ns);
+		rc = run(select, deadline_ns, false);
 	}
 	weft__free(select);
 	return rc;
 }
 
-static RETURNS_BY_JUMP int run_few(struct select *select, int64_t deadline_ns)
+static RETURNS_BY_JUMP int run_few(struct select *select, int64_t deadline_ns, bool looked)
 {
 	struct select_node nodes[FEW];
 	struct watch watches[FEW];
@@ -263,7 +270,7 @@ static RETURNS_BY_JUMP int run_few(struct select *select, int64_t deadline_ns)
 	select->watches = watches;
 	if (unlikely(select->sources))
 		memset(watches, 0, sizeof(watches));
-	return run(select, deadline_ns);
+	return run(select, deadline_ns, looked);
 }
 
 /* Some cases need a task, and with it a runtime. */
@@ -302,8 +309,8 @@ static noinline int run_many(struct select *select, int64_t deadline_ns)
 	return rc < 0 ? rc : run_on_heap(select, deadline_ns);
 }
 
-int weft__select(weft_case *cases, unsigned count, int64_t deadline_ns,
-		 const struct select_source *descriptors)
+static noinline int select_whole(weft_case *cases, unsigned count, int64_t deadline_ns,
+				 const struct select_source *descriptors, bool looked)
 {
 	weft_chan *order[FEW];
 	struct select select = { .waitable = { &kind },
@@ -323,5 +330,17 @@ int weft__select(weft_case *cases, unsigned count, int64_t deadline_ns,
 	if (unlikely(rc < 0))
 		return rc;
 	return party_is_shared(select.self) ? run_shared(&select, deadline_ns)
-					    : run_few(&select, deadline_ns);
+					    : run_few(&select, deadline_ns, looked);
+}
+
+int weft__select(weft_case *cases, unsigned count, int64_t deadline_ns,
+		 const struct select_source *descriptors)
+{
+	int fired = QUICK_ODD;
+
+	if (likely(weft__single_threaded() && cases && count <= FEW))
+		fired = quick(cases, count);
+	if (fired >= 0)
+		return fired;
+	return select_whole(cases, count, deadline_ns, descriptors, fired == QUICK_NONE);
 }

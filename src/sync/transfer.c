@@ -127,6 +127,12 @@ static noinline int send_locked(weft_chan *chan, const void *value, int64_t dead
 	return rc;
 }
 
+static coldpath int send_contended(weft_chan *chan, const void *value, int64_t deadline_ns)
+{
+	spin_lock(&chan->lock);
+	return send_locked(chan, value, deadline_ns);
+}
+
 static coldpath int send_as_guest(weft_chan *chan, const void *value, int64_t deadline_ns)
 {
 	int rc;
@@ -169,7 +175,8 @@ int weft_chan_send(weft_chan *chan, const void *value, int64_t deadline_ns)
 
 	if (unlikely(!chan || !value))
 		return send_odd(chan, deadline_ns);
-	spin_lock(&chan->lock);
+	if (unlikely(!spin_try_lock(&chan->lock)))
+		return send_contended(chan, value, deadline_ns);
 	values = &chan->values;
 	if (unlikely(!chan->words || !waitq_empty(&chan->receivers) || values_full(values) ||
 		     values->put == values->put_end))
@@ -201,6 +208,12 @@ static noinline int recv_locked(weft_chan *chan, void *ret_value, int64_t deadli
 	return rc;
 }
 
+static coldpath int recv_contended(weft_chan *chan, void *ret_value, int64_t deadline_ns)
+{
+	spin_lock(&chan->lock);
+	return recv_locked(chan, ret_value, deadline_ns);
+}
+
 static coldpath int recv_as_guest(weft_chan *chan, void *ret_value, int64_t deadline_ns)
 {
 	int rc;
@@ -229,7 +242,8 @@ int weft_chan_recv(weft_chan *chan, void *ret_value, int64_t deadline_ns)
 
 	if (unlikely(!chan))
 		return wait_for_nothing(deadline_ns);
-	spin_lock(&chan->lock);
+	if (unlikely(!spin_try_lock(&chan->lock)))
+		return recv_contended(chan, ret_value, deadline_ns);
 	values = &chan->values;
 	if (unlikely(!values->count || !chan->words || !waitq_empty(&chan->senders) ||
 		     values->take == values->take_end || !ret_value ||

@@ -25,7 +25,7 @@ int weft__waitq_wait(struct waitq *queue, struct spinlock *lock, struct waitable
 		spin_unlock(lock);
 		return party_refused(self);
 	}
-	self->waiter.object = object;
+	self->waiter.object = waited_object_of(object, deadline_ns != WEFT_FOREVER);
 	list_push_back(&queue->list, &self->waiter.link);
 	spin_unlock(lock);
 	rc = party_park_named(self, deadline_ns);

@@ -50,13 +50,6 @@ static void enqueue(struct waitq *queue, struct task *self, bool first)
 	list_push_back(first ? queue->list.next : &queue->list, &self->waiter.link);
 }
 
-static int park(struct task *self, int64_t deadline_ns)
-{
-	if (party_is_guest(self))
-		return weft__guest_park(self, deadline_ns);
-	return weft__park(self, WAIT_OBJECT, deadline_ns);
-}
-
 int weft__sync_wait(struct sync *sync, const struct waitable_kind *kind, struct sync_wait *wait)
 {
 	struct task *self = wait->self;
@@ -78,7 +71,7 @@ int weft__sync_wait(struct sync *sync, const struct waitable_kind *kind, struct 
 	word_leave(sync, wait->word | WORD_SLOW);
 	if (wait->queued)
 		wait->queued(wait->arg);
-	rc = park(self, wait->deadline_ns);
+	rc = party_park_named(self, wait->deadline_ns);
 	if (likely(rc >= 0))
 		return rc;
 	word_enter(sync);

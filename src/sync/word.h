@@ -91,13 +91,29 @@ static inline struct task *token_party(uint64_t word)
 	return tagged_pointer(word);
 }
 
-/** Blocks are never unmapped: any token's may be looked at. */
+/* Blocks are never unmapped, so that any token's may be looked at. But one that serves another
+ * by now is cleared by plain stores: whatever is seen then is not the token's. */
+static no_tsan inline uint64_t id_seen(const struct task *party)
+{
+	return *(const volatile uint64_t *)&party->id;
+}
+
+static no_tsan inline enum task_state state_seen(const struct task *party)
+{
+	return (enum task_state) * (const volatile uint8_t *)&party->state;
+}
+
+/** Has the party ended? It may be, and be another's block by now. For a holder of the word this
+ * is final. */
 static inline bool token_is_gone(uint64_t word)
 {
 	const struct task *party = token_party(word);
+	uint64_t id;
 
-	return party && (!task_id(party) || task_state(party) == TASK_DEAD ||
-			 ((party_token(party) ^ word) & TOKEN_TAG));
+	if (!party)
+		return false;
+	id = id_seen(party);
+	return !id || ((id << WORD_SHIFT ^ word) & TOKEN_TAG) || state_seen(party) == TASK_DEAD;
 }
 
 /** Is it @self's, by whatever name (G4)? */

@@ -251,3 +251,34 @@ TEST(fork, row32_with_open_scopes)
 	fork_scopes(1);
 	fork_scopes(2);
 }
+
+/* In the new process it is nobody's child: it may not use the scope that it was in, and what it
+ * opens is bounded by itself alone. */
+static int fork_as_child(void *scope)
+{
+	weft_scope *own;
+	pid_t child = fork();
+	int status;
+
+	if (child == 0) {
+		CHECK_EQ(weft_scope_go(scope, linger, NULL), -ESRCH);
+		CHECK_EQ(weft_scope_open(&own, 0), 0);
+		CHECK_EQ(weft_scope_go(own, answer, NULL), 0);
+		CHECK_EQ(weft_scope_wait(own, WEFT_FOREVER), 0);
+		CHECK_EQ(weft_scope_close(own), 0);
+		return 0; /* and with it, the process */
+	}
+	CHECK_EQ(waitpid(child, &status, 0), child);
+	CHECK(WIFEXITED(status));
+	return WEXITSTATUS(status);
+}
+
+TEST(fork, row32_by_a_child_of_a_scope)
+{
+	weft_scope *scope;
+
+	CHECK_EQ(weft_scope_open(&scope, 0), 0);
+	CHECK_EQ(weft_scope_go(scope, fork_as_child, scope), 0);
+	CHECK_EQ(weft_scope_wait(scope, WEFT_FOREVER), 0);
+	CHECK_EQ(weft_scope_close(scope), 0);
+}

@@ -109,6 +109,12 @@ void weft__worker_tick(struct worker *worker)
 	MODEL_CHECK(!"no look around is due");
 }
 
+/* No worker is alone. */
+struct task *weft__worker_pick_more(struct worker *worker)
+{
+	return weft__share_pick(worker);
+}
+
 void weft__movable_deliver(struct task *task)
 {
 	(void)task;

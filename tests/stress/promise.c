@@ -22,7 +22,7 @@
 
 #include "stress.h"
 
-enum { LIMIT_S = 60, SETTLERS = 3, PER_ROUND = 5, ROUNDS_MAX = 40000, BATCH = 100, SPAN = 3 };
+enum { LIMIT_S = 60, SETTLERS = 3, PER_ROUND = 5, ROUNDS_MAX = 25000, BATCH = 100, SPAN = 3 };
 
 struct token {
 	int round;
@@ -30,7 +30,7 @@ struct token {
 
 static struct round {
 	weft_promise *promise;
-	_Atomic int winners, state, error, told, cancels;
+	_Atomic int winners, state, error, told, cancels, late_asked, late_told;
 	struct token *_Atomic value;
 } rounds[ROUNDS_MAX];
 
@@ -128,6 +128,21 @@ static void told_of_cancel(void *arg)
 	CHECK_EQ(round->cancels++, 0);
 }
 
+/* Given while others settle: called all the same, once. */
+static void told_late(void *arg, int error, void *value)
+{
+	struct round *round = arg;
+
+	CHECK_EQ(error == 0, value != NULL);
+	round->late_told++;
+}
+
+static void ask_late(struct round *round)
+{
+	CHECK_EQ(weft_promise_then(round->promise, told_late, round), 0);
+	round->late_asked++;
+}
+
 /* --- who awaits -------------------------------------------------------------------------- */
 
 /* Everybody who is told an outcome is told the same. The error of the wait itself is told
@@ -214,7 +229,7 @@ static int body(void *arg)
 	int number = (int)((intptr_t)arg / PER_ROUND), who = (int)((intptr_t)arg % PER_ROUND);
 	int64_t deadline_ns = deadline_of(number, who);
 
-	switch (choice(number, 32 + who, 6)) {
+	switch (choice(number, 32 + who, 7)) {
 	case 0:
 		await_span(number, deadline_ns, true);
 		break;
@@ -223,6 +238,10 @@ static int body(void *arg)
 		break;
 	case 2:
 		follow(number, deadline_ns);
+		break;
+	case 3:
+		if (number % 4) /* else the value is to stay undelivered */
+			ask_late(&rounds[number]);
 		break;
 	default:
 		await_one(number, deadline_ns, number % 4 != 0);
@@ -249,6 +268,19 @@ static void *await_each(void *arg)
 	return arg;
 }
 
+/* Never waits, so that it keeps up with those who settle. */
+static void *ask_each(void *arg)
+{
+	for (int i = 0; i < round_count; i++) {
+		while (published <= i)
+			sched_yield();
+		for (int times = 0; i % 4 && times < 20; times++)
+			ask_late(&rounds[i]);
+		weft_promise_free(rounds[i].promise);
+	}
+	return arg;
+}
+
 /* --- the whole --------------------------------------------------------------------------- */
 
 static void make_rounds(void)
@@ -258,7 +290,7 @@ static void make_rounds(void)
 
 		CHECK_EQ(weft_promise_new(&round->promise), 0);
 		CHECK_EQ(weft_promise_destructor(round->promise, token_free), 0);
-		for (int refs = 0; refs < SETTLERS + 1; refs++)
+		for (int refs = 0; refs < SETTLERS + 2; refs++)
 			weft_promise_ref(round->promise);
 		if (i % 4)
 			CHECK_EQ(weft_promise_then(round->promise, told, round), 0);
@@ -330,6 +362,7 @@ static void check_round(int number)
 	CHECK_EQ(round->winners, 1);
 	CHECK_EQ(weft_promise_state(round->promise), round->state);
 	CHECK_EQ(round->told, number % 4 != 0);
+	CHECK_EQ(round->late_told, round->late_asked);
 	CHECK_EQ(round->cancels, round->state == WEFT_PROMISE_CANCELLED);
 	rc = weft_await(round->promise, WEFT_NOWAIT, number % 4 ? &value : NULL);
 	CHECK_EQ(rc, round->error);
@@ -343,7 +376,7 @@ static void check_round(int number)
 
 static void run_with(unsigned workers)
 {
-	pthread_t settlers[SETTLERS], waiter;
+	pthread_t settlers[SETTLERS], waiter, asker;
 	int undelivered = 0;
 
 	seed = seed_of_run();
@@ -352,10 +385,12 @@ static void run_with(unsigned workers)
 	for (intptr_t i = 0; i < SETTLERS; i++)
 		CHECK_EQ(pthread_create(&settlers[i], NULL, settle_all, (void *)i), 0);
 	CHECK_EQ(pthread_create(&waiter, NULL, await_each, NULL), 0);
+	CHECK_EQ(pthread_create(&asker, NULL, ask_each, NULL), 0);
 	CHECK_EQ(weft_run(workers, drive, NULL, NULL), 0);
 	for (int i = 0; i < SETTLERS; i++)
 		CHECK_EQ(pthread_join(settlers[i], NULL), 0);
 	CHECK_EQ(pthread_join(waiter, NULL), 0);
+	CHECK_EQ(pthread_join(asker, NULL), 0);
 	for (int i = 0; i < round_count; i++)
 		undelivered += i % 4 == 0 && rounds[i].state == WEFT_PROMISE_RESOLVED;
 	CHECK_GT(undelivered, 0);

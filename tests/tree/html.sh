@@ -31,12 +31,19 @@ check made make_html
 
 html_leads_on()
 {
-	[ "$(find "$out/html" -name '*.html' | wc -l)" -gt 100 ] || return 1
-	(cd "$out/html" && find . -name '*.html' | while read -r file; do
-		grep -oE '(href|src)="[^"#]+' "$file" | cut -d'"' -f2 | grep -vE '^[a-z]+:' | sort -u | while read -r link; do
-			[ -e "$(dirname "$file")/$link" ] || echo "$file: no $link"
-		done
-	done) | { ! grep .; }
+	python3 - "$out/html" <<-'END'
+		import glob, os, re, sys
+		root = sys.argv[1]
+		pages = glob.glob(root + '/**/*.html', recursive=True)
+		dead = []
+		for page in pages:
+		    with open(page) as file:
+		        links = set(re.findall(r'(?:href|src)="([^"#]+)', file.read()))
+		    dead += [f'{page}: no {link}' for link in links if not re.match(r'[a-z]+:', link) and
+		             not os.path.exists(os.path.join(os.path.dirname(page), link))]
+		print('\n'.join(dead))
+		sys.exit(bool(dead) or len(pages) < 100)
+	END
 }
 check html_leads_on html_leads_on
 

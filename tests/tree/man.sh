@@ -79,9 +79,7 @@ pages() { grep -L '^\.so ' "$out"/man3/* "$out"/man7/*; }
 lint()  { pages | xargs mandoc -Tlint -Wwarning; }
 groffs()
 {
-	pages | while read -r page; do
-		groff -man -ww -z -Tutf8 "$page" 2>&1 | sed "s|^|${page##*/}: |"
-	done | { ! grep .; }
+	pages | xargs groff -man -ww -z -Tutf8 2>&1 | { ! grep .; }
 }
 if command -v mandoc >/dev/null 2>&1; then check lint lint; else skip lint "no mandoc"; fi
 if command -v groff >/dev/null 2>&1; then check groff groffs; else skip groff "no groff"; fi

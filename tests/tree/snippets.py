@@ -110,7 +110,7 @@ def main():
     for name, problem in results:
         if problem:
             failed += 1
-            print(''.join('        ' + line + '\n' for line in problem.splitlines()), end='')
+            print(''.join('        ' + line + '\n' for line in problem.splitlines()[:20]), end='')
         print(('FAILED  snippets.' if problem else 'ok      snippets.') + name)
     print(f'{len(results) - failed} passed, {failed} failed, 0 skipped')
     return 1 if failed or not results else 0

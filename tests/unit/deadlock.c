@@ -14,9 +14,11 @@
 #include <core/park.h>
 #include <core/waitable.h>
 #include <debug/deadlock.h>
+#include <weft/actor.h>
 #include <weft/debug.h>
 #include <weft/io.h>
 #include <weft/scope.h>
+#include <weft/sync.h>
 #include <weft/task.h>
 
 #include "../test.h"
@@ -129,7 +131,7 @@ static struct task *holder_of_toy(const struct waitable *object)
 	return holder < 0 ? NULL : tagged_pointer((uintptr_t)tasks[holder]);
 }
 
-static const struct waitable_kind toy_kind = { "toy", NULL, holder_of_toy };
+static const struct waitable_kind toy_kind = { .noun = "toy", .holder = holder_of_toy };
 static struct toy toys[2] = { { { &toy_kind }, 0, 0 }, { { &toy_kind }, 1, 0 } };
 
 static int wait_for_toy(void *arg)
@@ -183,9 +185,10 @@ static void wait_for_child(void *arg)
 
 TEST(deadlock, a_child_that_waits_for_the_scope_it_is_in)
 {
-	CHECK_DEADLOCK(wait_for_child, NULL, "weft: deadlock: ", "  a circle of 2:\n",
-		       "\"owner\" (", ") waits for scope 0x",
-		       " 1 of 1 children left, held by task ", "\"child\" (");
+	CHECK_DEATH(SIGABRT, "weft: a circle of waits can never end:", wait_for_child, NULL);
+	CHECK_DEATH(SIGABRT, "\"owner\" (spawned at ", wait_for_child, NULL);
+	CHECK_DEATH(SIGABRT, ") waits for scope 0x", wait_for_child, NULL);
+	CHECK_DEATH(SIGABRT, "\"child\" (spawned at ", wait_for_child, NULL);
 }
 
 static void wait_and_join(void *arg)
@@ -229,6 +232,45 @@ TEST(deadlock, a_waiter_whose_holder_joins_it)
 {
 	CHECK_DEADLOCK(run_apart, NULL, "a circle of 2:", "waits for join of task 2 \"a\"",
 		       "held by task 3 \"b\"");
+}
+
+/* Row 60: over two workers, so that nobody names it at once. */
+static weft_mutex mutexes[2];
+
+static int lock_both(void *arg)
+{
+	intptr_t first = (intptr_t)arg;
+	static _Atomic int there;
+
+	CHECK_EQ(weft_mutex_lock(&mutexes[first], WEFT_FOREVER), 0);
+	there++;
+	while (there < 2)
+		weft_task_yield();
+	return weft_mutex_lock(&mutexes[1 - first], WEFT_FOREVER);
+}
+
+static int lock_both_apart(void *arg)
+{
+	weft_attr a = { .name = "a", .flags = WEFT_MIGRATE }, b = { .name = "b" };
+
+	(void)arg;
+	CHECK_EQ(weft_spawn(&tasks[0], &a, lock_both, (void *)0), 0);
+	CHECK_EQ(weft_spawn(&tasks[1], &b, lock_both, (void *)1), 0);
+	weft_join(tasks[1], WEFT_FOREVER, NULL);
+	abort();
+}
+
+static void run_lockers(void *arg)
+{
+	weft_run(2, lock_both_apart, arg, NULL);
+	abort();
+}
+
+TEST(deadlock, two_mutexes)
+{
+	CHECK_DEADLOCK(run_lockers, NULL, "a circle of 2:", "task 2 \"a\" (",
+		       ") waits for mutex 0x", ", held by task 3 \"b\"\n", "task 3 \"b\" (",
+		       ", held by task 2 \"a\"\n");
 }
 
 static int wait_alone(void *arg)
@@ -288,6 +330,64 @@ static void make_ring_and_wait(void *arg)
 TEST(deadlock, a_circle_of_a_hundred)
 {
 	CHECK_DEADLOCK(make_ring_and_wait, NULL, "  a circle of 100:\n");
+}
+
+/* Each handles a message by asking the other one. */
+static int ask_the_other(void *state, weft_message *message)
+{
+	(void)message;
+	return weft_actor_ask(*(weft_actor **)state, NULL, WEFT_FOREVER, NULL);
+}
+
+static void ask_each_other(void *arg)
+{
+	static weft_actor *actors[2];
+
+	(void)arg;
+	for (int i = 0; i < 2; i++) {
+		weft_actor_attr attr = { .task = { .name = i ? "hen" : "egg" } };
+
+		CHECK_EQ(weft_actor_spawn(&actors[i], &attr, ask_the_other, &actors[!i]), 0);
+	}
+	weft_actor_ask(actors[0], NULL, WEFT_FOREVER, NULL);
+	exit(3);
+}
+
+TEST(deadlock, two_actors_that_ask_each_other)
+{
+	CHECK_DEADLOCK(ask_each_other, NULL, "a circle of 2:", "task 2 \"egg\" ",
+		       "(pending, 1 wait), expected of task 3 \"hen\"");
+}
+
+/* A promise that one task is expected to settle may be settled by another: no circle. */
+static weft_promise *passed_on;
+static weft_task *asker;
+
+static int pass_on(void *state, weft_message *message)
+{
+	(void)state;
+	passed_on = message->promise;
+	message->promise = NULL;
+	return weft_join(asker, WEFT_FOREVER, NULL);
+}
+
+static int ask_and_return(void *arg)
+{
+	return weft_actor_ask(arg, NULL, WEFT_FOREVER, NULL);
+}
+
+TEST(deadlock, not_when_another_one_answers)
+{
+	weft_actor *actor;
+
+	CHECK_EQ(weft_actor_spawn(&actor, NULL, pass_on, NULL), 0);
+	CHECK_EQ(weft_spawn(&asker, NULL, ask_and_return, actor), 0);
+	CHECK_EQ(weft_sleep(1000000), 0);
+	CHECK_EQ(weft_promise_resolve(passed_on, NULL), 0);
+	weft_promise_free(passed_on);
+	CHECK_EQ(weft_actor_stop(actor, WEFT_ACTOR_DRAIN), 0);
+	CHECK_EQ(weft_actor_join(actor, WEFT_FOREVER, NULL), 0);
+	weft_actor_free(actor);
 }
 
 /* --- silence ------------------------------------------------------------------------------ */

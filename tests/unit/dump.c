@@ -255,7 +255,9 @@ static struct task *holder_of_toy(const struct waitable *object)
 	return container_of(object, struct toy, waitable)->holder;
 }
 
-static const struct waitable_kind toy_kind = { "toy", describe_toy, holder_of_toy };
+static const struct waitable_kind toy_kind = { .noun = "toy",
+					       .describe = describe_toy,
+					       .holder = holder_of_toy };
 static const struct waitable_kind plain_kind = { .noun = "thing" };
 
 static int wait_for_toy(void *arg)

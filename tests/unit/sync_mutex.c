@@ -210,13 +210,14 @@ TEST(mutex, passed_so_often_and_no_more)
  * before those who came later. */
 static int pass_a_runner(void *arg)
 {
-	struct party waiters[2];
+	struct party waiters[3];
 	int passed = 0;
 
 	(void)arg;
 	CHECK_EQ(weft_mutex_lock(&mutex, WEFT_FOREVER), 0);
 	party_start(&waiters[0], PRIVATE, lock_and_note, (void *)1);
 	party_start(&waiters[1], SHARED, lock_and_note, (void *)2);
+	party_start(&waiters[2], PRIVATE, lock_and_note, (void *)3);
 	CHECK_EQ(weft_task_yield(), 0);
 	for (;; passed++) {
 		CHECK_EQ(weft_mutex_unlock(&mutex), 0);
@@ -226,10 +227,10 @@ static int pass_a_runner(void *arg)
 		CHECK_EQ(traced, 0);
 	}
 	CHECK_EQ(passed, WEFT_MUTEX_BARGES);
-	CHECK_EQ(party_end(&waiters[1]), 0);
-	CHECK_EQ(party_end(&waiters[0]), 0);
-	CHECK_EQ(trace[0], 1);
-	CHECK_EQ(trace[1], 2);
+	for (int i = 2; i >= 0; i--)
+		CHECK_EQ(party_end(&waiters[i]), 0);
+	for (int i = 0; i < 3; i++)
+		CHECK_EQ(trace[i], i + 1);
 	return 0;
 }
 
