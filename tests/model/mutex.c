@@ -19,7 +19,9 @@
 #define weft__syscall(...) model_relax()
 #define cpu_relax()        model_relax()
 
+#define LOOKS LOOKS_OF_WORD /* each has its own */
 #include <sync/word.c>
+#undef LOOKS
 #include <sync/mutex.c>
 
 enum { HOLDER, WAITER, OTHER, ENDER };
