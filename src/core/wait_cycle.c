@@ -21,12 +21,22 @@ static const struct task *holder_of(const struct waitable *object)
 	return kind->holder && !kind->only_expected ? kind->holder(object) : NULL;
 }
 
-/* Whom @task waits for, for good, or NULL. */
+/* Whose task it is. A holder may be of another thread and end while we look; then his block is
+ * cleared by plain stores and serves another. But never one of ours: those we make ourselves. */
+static no_tsan unsigned worker_seen(const struct task *task)
+{
+	return (unsigned)(*(const volatile uint64_t *)&task->origin >> 48);
+}
+
+/* Whom @task waits for, for good, or NULL. Of a task that is not ours nothing else is read. */
 static const struct task *next_of(const struct task *task, unsigned worker)
 {
-	uint32_t word = atomic_load_explicit(&((struct task *)task)->wait, memory_order_relaxed);
+	uint32_t word;
 
-	if (task_worker(task) != worker || !(word & WAIT_WAITING) || weft__deadline_bounds(task))
+	if (worker_seen(task) != worker || weft__deadline_bounds(task))
+		return NULL;
+	word = atomic_load_explicit(&((struct task *)task)->wait, memory_order_relaxed);
+	if (!(word & WAIT_WAITING))
 		return NULL;
 	switch (task_state(task)) {
 	case WAIT_JOIN:

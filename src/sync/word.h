@@ -70,10 +70,13 @@ static inline uint64_t word_plain(const struct sync *sync)
 	return word_held(sync) & ~(uint64_t)WORD_SLOW;
 }
 
-/** For those who only look: dumps. */
+/** For those who only look: dumps, and the search for circles. acquire pairs with whatever put
+ * a token in: its block was made before. */
 static inline uint64_t word_seen(const struct waitable *object)
 {
-	return word_held(container_of(object, struct sync, waitable));
+	struct sync *sync = container_of(object, struct sync, waitable);
+
+	return atomic_load_explicit(&sync->word, memory_order_acquire) & ~(uint64_t)WORD_HELD;
 }
 
 /* --- tokens ---------------------------------------------------------------------------- */

@@ -162,10 +162,11 @@ static void check_closed(void)
 	check_sums();
 }
 
-#define CHAN_MODEL(...)                                                                 \
-	{                                                                               \
-		__VA_ARGS__, .check = check_closed, .state = &shared,                   \
-			     .state_bytes = sizeof(shared), .parts = parts, .tso = true \
+#define CHAN_MODEL(...)                                                     \
+	{                                                                   \
+		__VA_ARGS__, .check = check_closed, .state = &shared,       \
+			     .state_bytes = sizeof(shared), .parts = parts, \
+			     .preemptions = PREEMPTIONS, .tso = true        \
 	}
 
 static const struct model rendezvous =

@@ -49,6 +49,9 @@ static void parties_setup(void)
 	for (unsigned i = 0; i < MODEL_THREADS; i++) {
 		parties.tasks[i].flags = TASK_GUEST;
 		parties.tasks[i].origin = (uint64_t)OWNER_GUEST << 48;
+		/* Not running: a mutex's owner who runs is waited for awake. */
+		parties.tasks[i].state = TASK_READY;
+		parties.tasks[i].id = i + 1;
 		parties_thread[i].task = &parties.tasks[i];
 		parties_thread[i].worker = &parties_worker;
 	}
