@@ -81,7 +81,7 @@ bool weft__inbox_drain(struct worker *worker)
 
 bool weft__worker_announce_sleep(struct worker *worker)
 {
-	atomic_store_explicit(&worker->sleeping, 1, memory_order_relaxed);
+	atomic_store_explicit(&worker->sleeping, SLEEP_ANNOUNCED, memory_order_relaxed);
 	/* pairs with the fence in weft__inbox_push(), see (I) */
 	full_fence();
 	if (likely(inbox_is_empty(&worker->inbox)))

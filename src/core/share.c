@@ -328,6 +328,7 @@ int64_t weft__share_before_sleep(struct worker *worker, int64_t timeout_ns)
 	uint32_t nobody = 0;
 
 	if (worker_is_off_duty(worker)) {
+		full_fence(); /* N2: it does not announce itself */
 		weft__runtime_check_drained(worker);
 		return worker->queue.head || atomic_load(&runtime->stopping) ? 0 : timeout_ns;
 	}

@@ -200,6 +200,12 @@ static int ask_poller(struct worker *worker, int64_t timeout_ns, int64_t now_ns)
 	return weft__worker_poll(worker, timeout_ns);
 }
 
+/* All that a worker does before it sleeps is done. A waker may have been faster. */
+static void settle_sleep(struct worker *worker)
+{
+	cas32(&worker->sleeping, SLEEP_ANNOUNCED, SLEEP_SETTLED);
+}
+
 /* Nothing is ready: wait for a descriptor, a timer or another thread. */
 static void wait_for_work(struct worker *worker)
 {
@@ -219,6 +225,8 @@ static void wait_for_work(struct worker *worker)
 		return;
 	if (timeout_ns != 0 && worker->runtime)
 		timeout_ns = weft__share_before_sleep(worker, timeout_ns);
+	if (timeout_ns != 0)
+		settle_sleep(worker);
 	events = ask_poller(worker, timeout_ns, now_ns);
 	atomic_store_explicit(&worker->sleeping, 0, memory_order_relaxed);
 	observe_idle(worker, observed && timeout_ns != 0);

@@ -24,6 +24,10 @@
 #include <core/trace.h>
 #include <poll/poll.h>
 
+/** From the announcement on wakers must end the sleep. Who looks for deadlocks must know that it has
+ * made its last looks as well: it may be preempted among them. */
+enum sleep { SLEEP_NOT, SLEEP_ANNOUNCED, SLEEP_SETTLED };
+
 /** Tasks linked by next; plain: only the owner touches it. */
 struct task_queue {
 	struct task *head, *tail; /* tail is valid only while head is not NULL */
@@ -92,7 +96,7 @@ struct worker {
 
 	/* --- from other threads, a line of its own --- */
 	_Alignas(64) _Atomic(struct task *) inbox; /* newest first */
-	_Atomic uint32_t sleeping;
+	_Atomic uint32_t sleeping;                 /* enum sleep */
 	_Atomic uint32_t covered; /* enum cover_reason: others look on its behalf */
 
 	/* --- when there is nothing to run --- */

@@ -244,7 +244,8 @@ static bool others_asleep(void)
 	for (unsigned i = 1; i <= last; i++) {
 		struct worker *worker = weft__worker(i);
 
-		if (worker && worker != weft__thread.worker && !atomic_load(&worker->sleeping))
+		if (worker && worker != weft__thread.worker &&
+		    atomic_load(&worker->sleeping) != SLEEP_SETTLED)
 			return false;
 	}
 	return true;

@@ -8,7 +8,7 @@
  *    is copied to where that one wants it, the claim having made it ours to write
  *    to; when a receiver finds a full buffer and a sender, the oldest value comes out and
  *    the sender's goes in. So order is kept, and whoever is woken has nothing to look for.
- * C3 What is copied from or to while its owner is parked does not lie on a shared stack (K2):
+ * C3 What is copied from or to while its owner is parked does not lie in frames that move (K2):
  *    a receiver of at most VALUE_INLINE bytes gets them into the links of its waiter, which
  *    are free once it is unlinked; everybody else there has a block of memory.
  * C4 A closed channel has neither receivers nor senders, and stays closed.
@@ -102,7 +102,7 @@ static always_inline void peer_give(const struct peer *peer, const void *value, 
 
 	if (likely(waiter->value != NULL))
 		value_copy(waiter->value, value, bytes);
-	else if (party_is_shared(peer->task) && !waiter_is_select(waiter) && bytes <= VALUE_INLINE)
+	else if (!waiter_is_select(waiter) && bytes <= VALUE_INLINE)
 		memcpy(&waiter->link, value, bytes);
 }
 

@@ -46,10 +46,11 @@ static always_inline bool party_is_guest(const struct task *self)
 	return unlikely(self->flags & TASK_GUEST);
 }
 
-/** Pointers into its frames are good only while it runs (K2). */
-static always_inline bool party_is_shared(const struct task *self)
+/** Are pointers into the caller's frames good only while it runs (K2)? So it is on a shared stack;
+ * and inside a coroutine, whose stack may be a shared one. */
+static always_inline bool party_frames_move(const struct task *self)
 {
-	return unlikely(self->strand.shared != NULL);
+	return unlikely(self->strand.shared != NULL) || unlikely(weft__thread.coroutine != NULL);
 }
 
 /** Opens a wait; never switches, so it may be called under a lock. @bits: 0 or WAIT_SHIELD.

@@ -194,7 +194,7 @@ static noinline int wait_in_frame(const struct gather *origin, struct task *self
 /* K2. A coroutine's stack may be a shared one while its task's is not. */
 static bool fits_frame(const struct gather *gather, const struct task *self)
 {
-	return gather->count <= FEW && !party_is_shared(self) && !weft__thread.coroutine;
+	return gather->count <= FEW && !party_frames_move(self);
 }
 
 static int gather_verdict(struct gather *gather, int64_t deadline_ns)

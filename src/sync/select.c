@@ -42,7 +42,7 @@ static void queue_all(struct select *select)
 		if (!case_is_channel(which))
 			continue;
 		node->waiter.object = (void *)((uintptr_t)&chan->waitable | SELECT_TAG);
-		if (!party_is_shared(select->self))
+		if (!select->frames_move)
 			node->waiter.value = which->value;
 		else if (!which->value)
 			node->waiter.value = NULL;
@@ -169,7 +169,7 @@ static size_t wait_bytes(const struct select *select)
 	size_t bytes = select->count *
 		       (sizeof(struct select_node) + sizeof(struct watch) + sizeof(weft_chan *));
 
-	if (party_is_shared(select->self))
+	if (select->frames_move)
 		for (unsigned i = 0; i < select->count; i++)
 			if (case_is_channel(&select->cases[i]))
 				bytes += case_bytes(&select->cases[i]);
@@ -179,7 +179,7 @@ static size_t wait_bytes(const struct select *select)
 /* Where partners find and leave the values of a select on a shared stack. */
 static void place_values(struct select *select, char *room)
 {
-	for (unsigned i = 0; i < select->count && party_is_shared(select->self); i++) {
+	for (unsigned i = 0; i < select->count && select->frames_move; i++) {
 		weft_case *which = &select->cases[i];
 		size_t bytes;
 
@@ -198,7 +198,7 @@ static void fetch_value(struct select *select, unsigned i)
 	weft_case *which = &select->cases[i];
 
 	if (which->kind == WEFT_CASE_RECV && which->result == 0 && which->value &&
-	    party_is_shared(select->self) && case_is_channel(which))
+	    select->frames_move && case_is_channel(which))
 		memcpy(which->value, select->nodes[i].waiter.value, case_bytes(which));
 }
 
@@ -279,7 +279,10 @@ static int find_self(struct select *select)
 	int rc = 0;
 
 	select->self = select->needs_task ? weft__task_self(&rc) : party_self(&rc);
-	return select->self ? 0 : rc;
+	if (!select->self)
+		return rc;
+	select->frames_move = party_frames_move(select->self);
+	return 0;
 }
 
 /* On a shared stack what can be done at once needs no block. */
@@ -329,8 +332,8 @@ static noinline int select_whole(weft_case *cases, unsigned count, int64_t deadl
 		rc = find_self(&select);
 	if (unlikely(rc < 0))
 		return rc;
-	return party_is_shared(select.self) ? run_shared(&select, deadline_ns)
-					    : run_few(&select, deadline_ns, looked);
+	return select.frames_move ? run_shared(&select, deadline_ns)
+				  : run_few(&select, deadline_ns, looked);
 }
 
 int weft__select(weft_case *cases, unsigned count, int64_t deadline_ns,

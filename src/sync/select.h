@@ -56,6 +56,7 @@ struct select {
 	bool alone;      /* at the last look no other thread existed: nothing was locked */
 	const struct select_source *descriptors;
 	struct task *self;
+	bool frames_move;          /* of self, at the beginning: C3 */
 	weft_chan **order;         /* S1; room for count */
 	struct select_node *nodes; /* one a case */
 	struct watch *watches;     /* one a case, with sources */

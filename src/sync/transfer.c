@@ -151,7 +151,7 @@ static int send_wait(weft_chan *chan, const void *value, int64_t deadline_ns)
 
 	if (unlikely(!self))
 		return send_as_guest(chan, value, deadline_ns);
-	if (party_is_shared(self))
+	if (party_frames_move(self))
 		return send_wait_shared(chan, self, value, deadline_ns);
 	return wait_in(&chan->senders, chan, self, (void *)(uintptr_t)value, deadline_ns);
 }
@@ -231,7 +231,7 @@ static int recv_wait(weft_chan *chan, void *ret_value, int64_t deadline_ns)
 
 	if (unlikely(!self))
 		return recv_as_guest(chan, ret_value, deadline_ns);
-	if (party_is_shared(self))
+	if (party_frames_move(self))
 		return recv_wait_shared(chan, self, ret_value, deadline_ns);
 	return wait_in(&chan->receivers, chan, self, ret_value, deadline_ns);
 }

@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include <weft/chan.h>
+#include <weft/coroutine.h>
 #include <weft/time.h>
 
 #include "parties.h"
@@ -490,6 +491,124 @@ TEST(chan, receive_all_takes_from_waiting_senders_too)
 		CHECK_EQ(party_join(&party[i]), 0);
 	}
 	weft_chan_free(chan);
+}
+
+/* --- inside coroutines --------------------------------------------------------------------- */
+
+enum { TURNS = 4 };
+
+struct talk {
+	weft_chan *in, *out;
+	size_t bytes;
+	bool selects;
+};
+
+static int talk_once(struct talk *talk, const struct big *say, struct big *ret_hear)
+{
+	weft_case send[] = { WEFT_SEND(talk->out, say), WEFT_RECV(NULL, NULL) };
+	weft_case recv[] = { WEFT_RECV(NULL, NULL), WEFT_RECV(talk->in, ret_hear) };
+
+	if (talk->selects) {
+		CHECK_EQ(weft_select(send, 2, WEFT_FOREVER), 0);
+		CHECK_EQ(weft_select(recv, 2, WEFT_FOREVER), 1);
+		return recv[1].result;
+	}
+	CHECK_EQ(weft_chan_send(talk->out, say, WEFT_FOREVER), 0);
+	return weft_chan_recv(talk->in, ret_hear, WEFT_FOREVER);
+}
+
+static void *talk_in_coroutine(void *arg, void *value)
+{
+	struct talk *talk = arg;
+
+	(void)value;
+	for (int i = 0; i < TURNS; i++) {
+		struct big say = { .number = i }, hear = { .number = -1 };
+
+		CHECK_EQ(talk_once(talk, &say, &hear), 0);
+		CHECK_EQ(hear.number, 100 + i);
+		CHECK_EQ(say.number, i);
+		weft_yield(NULL);
+	}
+	return NULL;
+}
+
+/* Its own stack is private, that of its coroutine is shared with another one, which takes it
+ * over while we wait. */
+static int host(void *arg)
+{
+	weft_attr attr = { .shared = party_group() };
+	weft_coroutine *co[2];
+
+	for (int i = 0; i < 2; i++)
+		CHECK_EQ(weft_coroutine_new(&co[i], talk_in_coroutine, (struct talk *)arg + i,
+					    &attr),
+			 0);
+	for (int turn = 0; turn <= TURNS; turn++)
+		for (int i = 0; i < 2; i++)
+			CHECK_GE(weft_resume(co[i], NULL, NULL), 0);
+	for (int i = 0; i < 2; i++)
+		CHECK_EQ(weft_coroutine_free(co[i]), 0);
+	return 0;
+}
+
+/* Takes the stack away from whoever waits, and writes all over it. */
+static int trample(void *arg)
+{
+	volatile char bytes[8192];
+
+	for (size_t i = 0; i < sizeof(bytes); i++)
+		bytes[i] = (char)0xdb;
+	return arg ? 0 : bytes[17] == 0;
+}
+
+static int answer(void *arg)
+{
+	weft_attr attr = { .shared = party_group() };
+	struct talk *talk = arg;
+
+	for (int i = 0; i < TURNS; i++) {
+		struct big value = { .number = -1 };
+		weft_task *task;
+
+		let_others_wait();
+		CHECK_EQ(weft_spawn(&task, &attr, trample, arg), 0);
+		CHECK_EQ(weft_join(task, WEFT_FOREVER, NULL), 0);
+		CHECK_EQ(weft_chan_recv(talk->out, &value, WEFT_FOREVER), 0);
+		CHECK_EQ(value.number, i);
+		value.number = 100 + i;
+		let_others_wait();
+		CHECK_EQ(weft_spawn(&task, &attr, trample, arg), 0);
+		CHECK_EQ(weft_join(task, WEFT_FOREVER, NULL), 0);
+		CHECK_EQ(weft_chan_send(talk->in, &value, WEFT_FOREVER), 0);
+	}
+	return 0;
+}
+
+static void talk_from_coroutines(size_t bytes, bool selects)
+{
+	struct talk talks[2];
+	struct test_party hosting, answering[2];
+
+	for (int i = 0; i < 2; i++)
+		talks[i] = (struct talk){ new_chan(bytes, 0), new_chan(bytes, 0), bytes, selects };
+	party_start(&hosting, PARTY_TASK, host, talks);
+	for (int i = 0; i < 2; i++)
+		party_start(&answering[i], PARTY_TASK, answer, &talks[i]);
+	party_join(&hosting);
+	for (int i = 0; i < 2; i++) {
+		party_join(&answering[i]);
+		weft_chan_free(talks[i].in);
+		weft_chan_free(talks[i].out);
+	}
+}
+
+TEST(chan, waiting_in_a_coroutine_on_a_shared_stack)
+{
+	talk_from_coroutines(sizeof(int), false);
+	talk_from_coroutines(sizeof(struct big), false);
+	talk_from_coroutines(sizeof(int), true);
+	talk_from_coroutines(sizeof(struct big), true);
 }
 
 /* --- threads that are no runtime, and nothing else ------------------------------------------ */
