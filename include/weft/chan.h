@@ -17,6 +17,9 @@
  *	weft_chan_close      -EINVAL          0: all who wait are woken   -EALREADY
  *	case of weft_select  never ready      as send and recv            ready, .result is -EPIPE
  *
+ * What can be done at once is done, also when the deadline has passed, or the task has been
+ * cancelled: only a wait is refused. A closed channel is noticed before that.
+ *
  * Where nothing else is said: any task or thread, many at once; not a cancellation point; not
  * async-signal-safe.
  *
@@ -132,7 +135,9 @@ WEFT_API int weft_chan_recv_all(weft_chan *chan, void *ret_values, size_t room);
  * @chan: channel
  *
  * The last message, not an axe: what is in the buffer can still be received. Waiting senders
- * and receivers return -EPIPE.
+ * and receivers return -EPIPE; what the senders offered nobody gets. Either side may close: a
+ * receiver says so that it has had enough. References close nothing; of several senders let a
+ * weft_waitgroup (sync.h) tell who is the last.
  *
  * Return: 0, -EALREADY (closed before), -EINVAL (@chan is NULL).
  */
@@ -178,7 +183,8 @@ typedef struct weft_case {
 	unsigned events; /**< WEFT_CASE_FD: what to wait for */
 	int fd;
 	/** Of the case that has fired: 0; -EPIPE (the channel is closed); WEFT_CASE_FD: the
-	 * events that are there, or -EBADF. */
+	 * events that are there, or -EBADF. What a task or promise has come to, weft_join() and
+	 * weft_await() tell. */
 	int result;
 	void *object; /**< the channel, task or promise; NULL: never ready */
 	void *value;  /**< what to send, or where to put what is received (NULL: nowhere) */
@@ -225,7 +231,8 @@ typedef struct weft_case {
  *
  * Exactly one case fires: its value is sent or received, and no other's. When several could,
  * each of them is as likely as the others. A case that is waited for by many is served
- * in the order in which they came. (All channels are looked at under all their locks, taken in
+ * in the order in which they came. While it waits for the end of a task it is that task's
+ * joiner, and a second one gets -EBUSY; the handle stays to be joined. (All channels are looked at under all their locks, taken in
  * the order of their addresses, as in Go's select.)
  *
  * Return: the index of the case that has fired; -EAGAIN (WEFT_NOWAIT), -ETIMEDOUT, -ECANCELED,
