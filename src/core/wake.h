@@ -34,23 +34,33 @@ static always_inline void prefetch_frames(const struct task *task)
 		__builtin_prefetch((const void *)(sp + line * 64), 1);
 }
 
-static always_inline void ready_here(struct task *task)
+static always_inline void ready_at(struct worker *worker, struct task *task)
 {
 	prefetch_frames(task);
 	task_set_state(task, TASK_READY);
-	queue_push(&weft__thread.worker->queue, task);
+	queue_push(&worker->queue, task);
 }
 
-/* Puts a claimed or new task where its worker finds it. A traced thread takes
- * every task for another's: base/trace.h, R1. */
-static always_inline void task_ready(struct task *task)
+static always_inline void ready_here(struct task *task)
+{
+	ready_at(weft__thread.worker, task);
+}
+
+/* Puts a claimed or new task where its worker finds it. @thread: the calling one. A traced
+ * thread takes every task for another's: base/trace.h, R1. */
+static always_inline void task_ready_from(struct thread *thread, struct task *task)
 {
 	probe_wake(task, task->result);
-	if (unlikely(task_worker(task) != weft__thread.worker_index)) {
+	if (unlikely(task_worker(task) != thread->worker_index)) {
 		weft__ready_elsewhere(task);
 		return;
 	}
-	ready_here(task);
+	ready_at(thread->worker, task);
+}
+
+static always_inline void task_ready(struct task *task)
+{
+	task_ready_from(&weft__thread, task);
 }
 
 static always_inline bool task_wake(uint64_t ticket, int result)

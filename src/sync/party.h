@@ -57,9 +57,9 @@ static always_inline bool party_frames_move(const struct task *self)
  * 0: refused, and party_refused() says with what. */
 static always_inline uint32_t party_begin_with(struct task *self, uint32_t bits)
 {
-	if (party_is_guest(self))
-		return wait_word_begin(&self->wait, bits);
-	return wait_begin(self, bits);
+	if (!party_is_guest(self)) /* as wait_begin() */
+		self->result = (int32_t)thread_fresh()->worker->now_coarse;
+	return wait_word_begin(&self->wait, bits);
 }
 
 static always_inline uint32_t party_begin(struct task *self)
@@ -88,7 +88,7 @@ static always_inline int party_park_named(struct task *self, int64_t deadline_ns
 		return weft__guest_park(self, deadline_ns);
 	if (unlikely(deadline_ns != WEFT_FOREVER))
 		return weft__park(self, WAIT_OBJECT, deadline_ns);
-	leave_parked(weft__thread.worker, self, WAIT_OBJECT);
+	leave_parked(thread_fresh()->worker, self, WAIT_OBJECT);
 	return thread_fresh()->task->result;
 }
 
@@ -120,7 +120,8 @@ static always_inline bool party_claim(struct task *task)
 static always_inline void party_wake(struct task *task, int result)
 {
 	task->result = result;
-	task_ready(task);
+	/* fresh: the caller may have waited before, and be in another thread since */
+	task_ready_from(thread_fresh(), task);
 }
 
 #endif

@@ -9,6 +9,11 @@
 #ifndef WEFT_BASE_THREAD_CPU_H
 #define WEFT_BASE_THREAD_CPU_H
 
+#if WEFT_ASAN || WEFT_TSAN
+/* They want the address of each access, and that is what compilers keep then. */
+#define thread_fresh() weft__thread_now()
+#else
 #define thread_fresh() (&weft__thread)
+#endif
 
 #endif
