@@ -20,10 +20,7 @@ enum { VALUE = 7, NOTHING = 99, UNKNOWN = 1000 };
 
 static struct {
 	struct weft_chan chan;
-	union {
-		struct segment segment;
-		char room[sizeof(struct segment) + 16];
-	} buffer;
+	_Alignas(struct segment) char buffer[sizeof(struct segment) + 16]; /* a segment */
 	uint32_t given, taken;
 	int sent, received, closed; /* results */
 } shared;
@@ -55,8 +52,8 @@ static void setup_chan(size_t capacity)
 	waitq_init(&shared.chan.receivers);
 	waitq_init(&shared.chan.senders);
 	values->capacity = capacity;
-	values->first = &shared.buffer.segment;
-	values->put = values->take = shared.buffer.segment.slots;
+	values->first = (struct segment *)(void *)shared.buffer;
+	values->put = values->take = values->first->slots;
 	values->put_end = values->take_end = values->put + capacity * sizeof(uint32_t);
 	shared.sent = shared.received = shared.closed = UNKNOWN;
 }

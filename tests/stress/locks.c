@@ -349,7 +349,7 @@ static int semaphore_step(struct actor *actor)
 
 	if (rc < 0)
 		return rc;
-	CHECK_LE(used += count, PERMITS);
+	CHECK_LE(atomic_fetch_add(&used, count) + count, PERMITS);
 	dawdle(actor);
 	used -= count;
 	while (count) {
