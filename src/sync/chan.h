@@ -102,7 +102,7 @@ static always_inline void peer_give(const struct peer *peer, const void *value, 
 
 	if (likely(waiter->value != NULL))
 		value_copy(waiter->value, value, bytes);
-	else if (!waiter_is_select(waiter) && bytes <= VALUE_INLINE)
+	else if (!waiter_is_select(waiter) && bytes && bytes <= VALUE_INLINE)
 		memcpy(&waiter->link, value, bytes);
 }
 

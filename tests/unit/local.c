@@ -33,9 +33,9 @@ static int keeps_its_own(void *arg)
 {
 	CHECK(!weft_local_get(shared_key));
 	for (intptr_t i = 1; i < 50; i++) {
-		CHECK_EQ(weft_local_set(shared_key, (char *)arg + i), 0);
+		CHECK_EQ(weft_local_set(shared_key, number((intptr_t)arg + i)), 0);
 		CHECK_EQ(weft_sleep(i % 7 ? 0 : 50000), 0);
-		CHECK_EQ(weft_local_get(shared_key), (char *)arg + i);
+		CHECK_EQ(weft_local_get(shared_key), number((intptr_t)arg + i));
 	}
 	return 0;
 }
