@@ -181,6 +181,7 @@ int weft__crew_run(unsigned count, weft_fn *fn, void *arg, int *ret)
 		value = weft__main_call(worker, fn, arg);
 	}
 	weft__runtime_finish(worker);
+	weft__share_end_visits(runtime);
 	dismiss_all(runtime);
 	weft__runtime_leave(worker);
 	if (rc == 0 && ret)

@@ -35,9 +35,10 @@ struct runtime {
 	unsigned places_max; /* with spares */
 	_Alignas(64) _Atomic uint32_t places; /* entries of workers[] in use */
 	_Atomic uint32_t movable_alive;       /* movable tasks begun and not ended; call timers */
-	_Atomic uint32_t lookout;             /* a worker sleeps on behalf of busy ones */
-	bool open;             /* complete, and not yet ending: spares may be hired (cover.c) */
-	_Atomic bool stopping; /* all tasks have ended: helpers return */
+	_Atomic uint32_t visitors; /* threads outside that make such a task ready just now */
+	_Atomic uint32_t lookout;  /* a worker sleeps on behalf of busy ones */
+	bool open;                 /* complete, and not yet ending: spares may be hired (cover.c) */
+	_Atomic bool stopping;     /* all tasks have ended: helpers return */
 	_Atomic uint32_t next_place;         /* of the next task with WEFT_SPREAD */
 	_Atomic uint64_t drain_ticket;       /* as worker.drain_ticket */
 	_Atomic uint32_t covers;             /* workers that are stuck or blocked: cover.c */
@@ -253,6 +254,10 @@ void weft__share_fresh(struct worker *worker, struct task *task);
 
 /** A movable task that has run before. Any thread. */
 void weft__share_ready(struct runtime *runtime, struct task *task);
+
+/** No task is left that somebody outside could make ready: waits until those who were at it have
+ * left the runtime alone. */
+void weft__share_end_visits(struct runtime *runtime);
 
 /** Nothing to run here: looks elsewhere, for a while. NULL: nothing. */
 struct task *weft__share_hunt(struct worker *worker);

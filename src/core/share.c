@@ -23,6 +23,7 @@
  */
 #include <base/clock.h>
 #include <base/rng.h>
+#include <base/syscall.h>
 #include <core/leave.h>
 #include <core/runtime.h>
 #include <core/wake.h>
@@ -75,14 +76,32 @@ void weft__share_fresh(struct worker *worker, struct task *task)
 	notify(worker->runtime);
 }
 
+/* From another runtime, or from a plain thread. Once it is published the task may run and end, and
+ * so may its runtime; until then it keeps the runtime alive. */
+static noinline void ready_from_outside(struct runtime *runtime, struct task *task)
+{
+	atomic_fetch_add_explicit(&runtime->visitors, 1, memory_order_relaxed);
+	weft__injector_push(&runtime->injector, task, task, 1);
+	notify(runtime);
+	/* release pairs with the load in weft__share_end_visits() */
+	atomic_fetch_sub_explicit(&runtime->visitors, 1, memory_order_release);
+}
+
+void weft__share_end_visits(struct runtime *runtime)
+{
+	while (atomic_load_explicit(&runtime->visitors, memory_order_acquire))
+		weft__syscall(SYS_sched_yield, 0);
+}
+
 void weft__share_ready(struct runtime *runtime, struct task *task)
 {
 	struct worker *worker = thread_fresh()->worker;
 
-	if (likely(worker && worker->runtime == runtime))
-		put(worker, &worker->ready, task);
-	else
-		weft__injector_push(&runtime->injector, task, task, 1);
+	if (unlikely(!worker || worker->runtime != runtime)) {
+		ready_from_outside(runtime, task);
+		return;
+	}
+	put(worker, &worker->ready, task);
 	notify(runtime);
 }
 

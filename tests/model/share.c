@@ -18,19 +18,29 @@
 #undef weft__syscall
 #define weft__syscall(...) model_relax()
 
+/* Nobody looks at a runtime that has ended. */
+static void check_not_ended(void);
+#define idle_notify(idle) (check_not_ended(), idle_notify(idle))
+
 #include <core/inbox.c>
 #include <core/injector.c>
 #include <core/share.c>
 
 enum { WORKERS = 3, TASKS = 3 };
-enum mutants { KEEPS_DUTY = 1 };
+enum mutants { KEEPS_DUTY = 1, VISITORS_LEFT };
 
 static struct {
 	_Atomic uint32_t eventfds[WORKERS];
 	_Atomic uint32_t event; /* a movable task waits for it at worker 1's poller */
 	struct private_task tasks[TASKS];
 	bool ran[TASKS];
+	bool ended; /* the runtime */
 } shared;
+
+static void check_not_ended(void)
+{
+	MODEL_CHECK(!shared.ended);
+}
 
 static struct runtime runtime;
 static struct worker workers[WORKERS];
@@ -54,6 +64,7 @@ static const struct model_part parts[] = {
 	{ &runtime.idle, sizeof runtime.idle },
 	{ &runtime.injector, sizeof runtime.injector },
 	{ (void *)&runtime.lookout, sizeof runtime.lookout },
+	{ (void *)&runtime.visitors, sizeof runtime.visitors },
 	{ NULL, 0 },
 };
 
@@ -290,6 +301,58 @@ static const struct model eventful =
 TEST_LIMIT(share, an_event_and_a_spawn, 60)
 {
 	model_must_hold(&eventful);
+}
+
+/* --- a thread outside makes the last task ready, and the runtime ends ---------------------------- */
+
+static void outsider(void)
+{
+	shared.tasks[0].task.origin = (uint64_t)OWNER_NONE << 48;
+	shared.tasks[0].task.state = TASK_READY;
+	weft__thread.worker = NULL;
+	weft__share_ready(&runtime, &shared.tasks[0].task);
+}
+
+/* Whoever has run it was the last. */
+static void end_runtime(void)
+{
+	if (model_mutant() != VISITORS_LEFT)
+		weft__share_end_visits(&runtime);
+	shared.ended = true;
+}
+
+static void last_worker_1(void)
+{
+	loop(&workers[1]);
+	end_runtime();
+}
+
+static void last_worker_2(void)
+{
+	loop(&workers[2]);
+	end_runtime();
+}
+
+static const struct model visited =
+	SHARE_MODEL(.name = "share, a thread outside wakes the last task",
+		    .threads = { outsider, last_worker_1, last_worker_2 });
+
+TEST_LIMIT(share, a_thread_outside_wakes_the_last_task, 60)
+{
+	model_must_hold(&visited);
+}
+
+TEST(share, found_runtime_that_ends_under_a_visitor)
+{
+	model_must_fail(&visited, &(struct mutant){ .flag = VISITORS_LEFT });
+}
+
+TEST(share, found_visitor_that_does_not_count_himself)
+{
+	model_must_fail(&visited, &(struct mutant){ .op = MODEL_RMW,
+						    .threads = 1,
+						    .at = &runtime.visitors,
+						    .effect = MUTANT_SKIP });
 }
 
 /* --- planted errors -------------------------------------------------------------------------------- */
