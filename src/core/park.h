@@ -75,8 +75,9 @@ void weft__park_abort(struct task *self) WEFT_PRIVATE;
  * @kind:        WAIT_SLEEP or a later one: for dumps
  * @deadline_ns: absolute; WEFT_FOREVER: none. (Answer WEFT_NOWAIT before.)
  *
- * Return: what the waker passed; -ETIMEDOUT (this deadline, or one that was pushed); -ECANCELED; or -ENOMEM (a shared
- * stack task found no memory for its timer; the wait is closed).
+ * Return: what the waker passed; -ETIMEDOUT (this deadline, or one that was pushed);
+ * -ECANCELED; or -ENOMEM (a shared stack task found no memory for its timer; the wait is
+ * closed).
  */
 int weft__park(struct task *self, enum task_state kind, int64_t deadline_ns) WEFT_PRIVATE;
 

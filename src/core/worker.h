@@ -50,10 +50,9 @@ struct daemons {
 struct worker {
 	/* --- every switch and spawn: the owner's --- */
 	struct task_queue queue;
-	uint32_t budget;      /* picks left until weft__worker_tick() */
-	uint32_t budget_full; /* picks between two looks around: follows the tasks' pace */
-	uint32_t
-		budget_kept; /* what budget would be, while it is 1 for the sake of trace or crowd */
+	uint32_t budget;         /* picks left until weft__worker_tick() */
+	uint32_t budget_full;    /* picks between two looks around: follows the tasks' pace */
+	uint32_t budget_kept;    /* what it would be: it is small for a trace or a crowd */
 	int *errno_location;     /* of this thread */
 	struct runtime *runtime; /* of several workers; NULL: this one is alone */
 	uint64_t switches, parks;
@@ -112,11 +111,10 @@ struct worker {
 	struct task_queue aside; /* new ones of a worker that is alone: crowd.h */
 
 	/* --- M:N --- */
-	struct task_queue
-		later;     /* have yielded: run when queue and rings have been empty once. (Of a
-				  * worker that is alone: crowd.h) */
-	struct ring fresh; /* NEW tasks: the newest first here, the oldest elsewhere */
-	struct ring ready; /* movable tasks that have run before: the oldest first */
+	struct task_queue later; /* have yielded: run when queue and rings were empty once;
+				  * of a worker that is alone: crowd.h */
+	struct ring fresh;       /* NEW tasks: the newest first here, the oldest elsewhere */
+	struct ring ready;       /* movable tasks that have run before: the oldest first */
 	_Alignas(64) struct movers movers;
 #if WEFT_ASAN
 	struct strand *asan_leaver; /* who is leaving: the next to arrive fills in its stack */

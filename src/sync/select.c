@@ -58,15 +58,10 @@ static void queue_all(struct select *select)
 static void leave_queues(struct select *select, int fired)
 {
 	for (unsigned i = 0; i < select->count; i++) {
-		struct list *link = &select->nodes[i].waiter.link;
 		weft_chan *chan = select->cases[i].object;
 
-		if ((int)i == fired || !case_is_channel(&select->cases[i]))
-			continue;
-		spin_lock(&chan->lock);
-		if (list_linked(link))
-			list_remove(link);
-		spin_unlock(&chan->lock);
+		if ((int)i != fired && case_is_channel(&select->cases[i]))
+			waiter_leave(&chan->lock, &select->nodes[i].waiter);
 	}
 }
 
@@ -235,7 +230,7 @@ static always_inline int run(struct select *select, int64_t deadline_ns, bool lo
 }
 
 /* Values that must not lie on the stack, or many cases: all of it in one block. @origin has
- * been checked, with an order of its own; or not yet, having no room for one. */
+ * been checked; its order, if it has one, stays where it is. */
 static noinline int run_on_heap(const struct select *origin, int64_t deadline_ns)
 {
 	size_t count = origin->count;
@@ -250,13 +245,10 @@ static noinline int run_on_heap(const struct select *origin, int64_t deadline_ns
 	select->watches = (struct watch *)(select->nodes + count);
 	select->order = (weft_chan **)(select->watches + count);
 	memset(select->watches, 0, count * sizeof(struct watch));
-	select->channels = select->sources = 0;
+	select->channels = 0;
 	select->ordered = false;
-	rc = check(select);
-	if (rc == 0) {
-		place_values(select, (char *)(select->order + count));
-		rc = run(select, deadline_ns, false);
-	}
+	place_values(select, (char *)(select->order + count));
+	rc = run(select, deadline_ns, false);
 	weft__free(select);
 	return rc;
 }
@@ -299,19 +291,6 @@ static int run_shared(struct select *select, int64_t deadline_ns)
 	return deadline_ns == WEFT_NOWAIT ? rc : run_on_heap(select, deadline_ns);
 }
 
-/* What makes a runtime of the thread must be known before its task. */
-static noinline int run_many(struct select *select, int64_t deadline_ns)
-{
-	int rc = 0;
-
-	for (unsigned i = 0; i < select->count; i++)
-		if (!case_is_channel(&select->cases[i]) &&
-		    check_other(select, &select->cases[i]) < 0)
-			return -EINVAL;
-	rc = find_self(select);
-	return rc < 0 ? rc : run_on_heap(select, deadline_ns);
-}
-
 static noinline int select_whole(weft_case *cases, unsigned count, int64_t deadline_ns,
 				 const struct select_source *descriptors, bool looked)
 {
@@ -325,13 +304,13 @@ static noinline int select_whole(weft_case *cases, unsigned count, int64_t deadl
 
 	if (unlikely(count > CASES_MAX || (!cases && count)))
 		return -EINVAL;
-	if (unlikely(count > FEW))
-		return run_many(&select, deadline_ns);
 	rc = check(&select);
 	if (rc == 0)
 		rc = find_self(&select);
 	if (unlikely(rc < 0))
 		return rc;
+	if (unlikely(count > FEW))
+		return run_on_heap(&select, deadline_ns);
 	return select.frames_move ? run_shared(&select, deadline_ns)
 				  : run_few(&select, deadline_ns, looked);
 }

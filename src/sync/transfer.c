@@ -15,14 +15,7 @@
 
 /* --- nobody's channel -------------------------------------------------------------------- */
 
-static size_t describe_never(const struct waitable *object, char *buf, size_t size)
-{
-	(void)object, (void)buf, (void)size;
-	return 0;
-}
-
-static const struct waitable_kind never_kind = { .noun = "NULL channel",
-						 .describe = describe_never };
+static const struct waitable_kind never_kind = { .noun = "NULL channel" };
 static struct waitable never = { &never_kind };
 
 static coldpath int wait_for_nothing(int64_t deadline_ns)
@@ -42,15 +35,6 @@ static coldpath int wait_for_nothing(int64_t deadline_ns)
 
 /* --- waiting ----------------------------------------------------------------------------- */
 
-/* The end of a wait that nobody has used: out of the queue. */
-static void leave_queue(weft_chan *chan, struct task *self)
-{
-	spin_lock(&chan->lock);
-	if (list_linked(&self->waiter.link))
-		list_remove(&self->waiter.link);
-	spin_unlock(&chan->lock);
-}
-
 /* Lock held, and released. 0, -EPIPE, or why the wait ended. */
 static RETURNS_BY_JUMP int wait_in(struct waitq *queue, weft_chan *chan, struct task *self,
 				   void *value, int64_t deadline_ns)
@@ -67,7 +51,7 @@ static RETURNS_BY_JUMP int wait_in(struct waitq *queue, weft_chan *chan, struct 
 	spin_unlock(&chan->lock);
 	rc = party_park_named(self, deadline_ns);
 	if (unlikely(rc < 0 && rc != -EPIPE)) /* who says that has taken us out */
-		leave_queue(chan, self);
+		waiter_leave(&chan->lock, &self->waiter);
 	return rc;
 }
 
@@ -140,8 +124,7 @@ static coldpath int send_as_guest(weft_chan *chan, const void *value, int64_t de
 	spin_unlock(&chan->lock);
 	if (!weft__guest_self(&rc))
 		return rc;
-	spin_lock(&chan->lock);
-	return send_locked(chan, value, deadline_ns);
+	return send_contended(chan, value, deadline_ns);
 }
 
 /* What one look has not done. Lock held, and released. */
@@ -163,8 +146,7 @@ static coldpath int send_odd(weft_chan *chan, int64_t deadline_ns)
 		return wait_for_nothing(deadline_ns);
 	if (chan->elem_bytes)
 		return -EINVAL;
-	spin_lock(&chan->lock);
-	return send_locked(chan, NULL, deadline_ns);
+	return send_contended(chan, NULL, deadline_ns);
 }
 
 /* The short way is for words into a buffer with room, when nobody waits for them: a leaf, which
@@ -221,8 +203,7 @@ static coldpath int recv_as_guest(weft_chan *chan, void *ret_value, int64_t dead
 	spin_unlock(&chan->lock);
 	if (!weft__guest_self(&rc))
 		return rc;
-	spin_lock(&chan->lock);
-	return recv_locked(chan, ret_value, deadline_ns);
+	return recv_contended(chan, ret_value, deadline_ns);
 }
 
 static int recv_wait(weft_chan *chan, void *ret_value, int64_t deadline_ns)

@@ -29,11 +29,7 @@ int weft__waitq_wait(struct waitq *queue, struct spinlock *lock, struct waitable
 	list_push_back(&queue->list, &self->waiter.link);
 	spin_unlock(lock);
 	rc = party_park_named(self, deadline_ns);
-	if (unlikely(rc == -ETIMEDOUT || rc == -ECANCELED || rc == -ENOMEM)) {
-		spin_lock(lock);
-		if (list_linked(&self->waiter.link))
-			list_remove(&self->waiter.link);
-		spin_unlock(lock);
-	}
+	if (unlikely(rc == -ETIMEDOUT || rc == -ECANCELED || rc == -ENOMEM))
+		waiter_leave(lock, &self->waiter);
 	return rc;
 }

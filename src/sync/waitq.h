@@ -50,6 +50,16 @@ static inline struct task *waitq_take(struct waitq *queue)
 	return NULL;
 }
 
+/** The end of a wait that nobody has used: out of the queue (Q2), unless whoever looked there has
+ * taken it out. @lock: the object's, not held. */
+static inline void waiter_leave(struct spinlock *lock, struct waiter *waiter)
+{
+	spin_lock(lock);
+	if (list_linked(&waiter->link))
+		list_remove(&waiter->link);
+	spin_unlock(lock);
+}
+
 /** Wakes all of them with @result. Lock held. Return: how many. */
 unsigned weft__waitq_wake_all(struct waitq *queue, int result);
 

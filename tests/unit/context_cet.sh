@@ -42,7 +42,7 @@ complain() {
 }
 
 $cc $flags -c "$work/one.c" -o "$work/one.o" || complain "does not compile"
-$cc $flags -c "$source/src/arch/x86_64/entry.S" -o "$work/entry.o" || complain "entry.S does not compile"
+$cc $flags -c -I"$source/src/arch/x86_64" "$source/src/arch/x86_64/entry.S" -o "$work/entry.o" || complain "entry.S does not compile"
 
 # After each jump through the context comes its resume label.
 objdump -d --no-show-raw-insn "$work/one.o" >"$work/one.txt"

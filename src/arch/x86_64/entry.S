@@ -54,14 +54,4 @@ weft__context_entry_arg:
 	.cfi_endproc
 	.size	weft__context_entry_arg, . - weft__context_entry_arg
 
-/* Marked for IBT when the rest is, and never for SHSTK: we switch stacks
- * without a shadow, so a process with libweft must run without. */
-#if defined(__CET__) && (__CET__ & 1)
-	.pushsection .note.gnu.property, "a", @note
-	.p2align 3
-	.long	4, 16, 5
-	.asciz	"GNU"
-	.long	0xc0000002, 4, 1, 0
-	.popsection
-#endif
-	.section .note.GNU-stack, "", @progbits
+#include <arch/note.inc>

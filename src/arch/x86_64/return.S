@@ -27,12 +27,4 @@ __x86_return_thunk:
 	.cfi_endproc
 	.size	__x86_return_thunk, . - __x86_return_thunk
 
-#if defined(__CET__) && (__CET__ & 1)
-	.pushsection .note.gnu.property, "a", @note
-	.p2align 3
-	.long	4, 16, 5
-	.asciz	"GNU"
-	.long	0xc0000002, 4, 1, 0
-	.popsection
-#endif
-	.section .note.GNU-stack, "", @progbits
+#include <arch/note.inc>

@@ -73,13 +73,4 @@ weft_context_switch: /* rdi = from, rsi = to, rdx = value */
 	.cfi_endproc
 	.size	weft_context_switch, . - weft_context_switch
 
-/* The property note of entry.S speaks for this file too when it is repeated. */
-#if defined(__CET__) && (__CET__ & 1)
-	.pushsection .note.gnu.property, "a", @note
-	.p2align 3
-	.long	4, 16, 5
-	.asciz	"GNU"
-	.long	0xc0000002, 4, 1, 0
-	.popsection
-#endif
-	.section .note.GNU-stack, "", @progbits
+#include <arch/note.inc>
