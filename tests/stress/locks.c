@@ -6,7 +6,7 @@
  */
 #include <base/rng.h>
 
-#include "../unit/sync.h"
+#include "../unit/parties.h"
 #include "stress.h"
 
 enum { LIMIT_S = 120, ACTORS = 10, WORKERS_MOST = 3 };

@@ -12,8 +12,8 @@ TEST(actor, handles_messages_in_order)
 {
 	weft_actor *actor = spawn(NULL);
 
-	send(actor, BODY(ADD, 5));
-	send(actor, BODY(ADD, 6));
+	tell(actor, BODY(ADD, 5));
+	tell(actor, BODY(ADD, 6));
 	CHECK_EQ(weft_actor_len(actor), 2);
 	CHECK_EQ(ask(actor, BODY(ADD, -1)), 10);
 	CHECK_EQ(weft_actor_len(actor), 0);
@@ -39,16 +39,16 @@ static int ask_often(void *arg)
 TEST(actor, is_asked_by_all_kinds_of_parties)
 {
 	weft_actor_attr attr = counter_attr();
-	struct test_party parties[PARTY_KINDS];
+	struct party parties[KINDS];
 	weft_actor *actor;
 
 	attr.mailbox = 1;
 	actor = spawn(&attr);
-	for (int kind = 0; kind < PARTY_KINDS; kind++)
-		party_start(&parties[kind], (enum party_kind)kind, ask_often, actor);
-	for (int kind = 0; kind < PARTY_KINDS; kind++)
-		CHECK_EQ(party_join(&parties[kind]), 0);
-	CHECK_EQ(ask(actor, BODY(ADD, 0)), 100 * PARTY_KINDS);
+	for (int kind = 0; kind < KINDS; kind++)
+		party_start(&parties[kind], (enum kind)kind, ask_often, actor);
+	for (int kind = 0; kind < KINDS; kind++)
+		CHECK_EQ(party_end(&parties[kind]), 0);
+	CHECK_EQ(ask(actor, BODY(ADD, 0)), 100 * KINDS);
 	CHECK_EQ(weft_actor_stop(actor, WEFT_ACTOR_NOW), 0);
 	CHECK_EQ(join(actor), 0);
 }
@@ -59,7 +59,7 @@ TEST(actor, answers_later)
 	weft_promise *promise = request(actor, BODY(LATER, 0));
 
 	CHECK_EQ(weft_await(promise, weft_in_ms(1), NULL), -ETIMEDOUT);
-	send(actor, BODY(ADD, 9));
+	tell(actor, BODY(ADD, 9));
 	CHECK_EQ(outcome(promise), 0);
 	quit(actor);
 }
@@ -71,7 +71,7 @@ TEST(actor, refuses_and_goes_on)
 
 	CHECK_EQ(weft_actor_ask(actor, BODY(REFUSE, 0), WEFT_FOREVER, &reply), -ERANGE);
 	CHECK_EQ(reply, actor);
-	send(actor, BODY(REFUSE, 0)); /* nobody asks */
+	tell(actor, BODY(REFUSE, 0)); /* nobody asks */
 	CHECK_EQ(ask(actor, BODY(ADD, 3)), 3);
 	CHECK_EQ(counter.lives, 1);
 	quit(actor);
@@ -166,18 +166,18 @@ TEST(actor, a_full_mailbox_says_so)
 TEST(actor, senders_wait_for_room_in_order)
 {
 	weft_actor *actor = spawn_full();
-	struct test_party parties[2 * PARTY_KINDS];
+	struct party parties[2 * KINDS];
 	struct sending sending = { actor, BODY(ADD, 10), WEFT_FOREVER };
 
-	for (int i = 0; i < 2 * PARTY_KINDS; i++)
-		party_start(&parties[i], (enum party_kind)(i % PARTY_KINDS), send_one, &sending);
-	let_others_wait();
+	for (int i = 0; i < 2 * KINDS; i++)
+		party_start(&parties[i], (enum kind)(i % KINDS), send_one, &sending);
+	let_others();
 	CHECK_EQ(weft_actor_len(actor), 2);
 	CHECK_EQ(weft_actor_send(actor, BODY(ADD, 100), WEFT_NOWAIT), -EAGAIN);
 	open_gate();
-	for (int i = 0; i < 2 * PARTY_KINDS; i++)
-		CHECK_EQ(party_join(&parties[i]), 0);
-	CHECK_EQ(ask(actor, BODY(ADD, 0)), 3 + 20 * PARTY_KINDS);
+	for (int i = 0; i < 2 * KINDS; i++)
+		CHECK_EQ(party_end(&parties[i]), 0);
+	CHECK_EQ(ask(actor, BODY(ADD, 0)), 3 + 20 * KINDS);
 	quit(actor);
 	weft_promise_free(counter.gate);
 }
@@ -186,12 +186,12 @@ TEST(actor, a_sender_that_waits_can_be_cancelled)
 {
 	weft_actor *actor = spawn_full();
 	struct sending sending = { actor, BODY(ADD, 10), WEFT_FOREVER };
-	struct test_party party;
+	struct party party;
 
-	party_start(&party, PARTY_TASK, send_one, &sending);
-	let_others_wait();
+	party_start(&party, PRIVATE, send_one, &sending);
+	let_others();
 	CHECK_EQ(weft_cancel(party.task), 0);
-	CHECK_EQ(party_join(&party), -ECANCELED);
+	CHECK_EQ(party_end(&party), -ECANCELED);
 	open_gate();
 	CHECK_EQ(ask(actor, BODY(ADD, 0)), 3);
 	quit(actor);
@@ -232,7 +232,7 @@ TEST(actor, a_question_that_is_taken_back_is_dropped)
 	weft_promise *promise;
 
 	shut_gate();
-	send(actor, BODY(GATE, 0));
+	tell(actor, BODY(GATE, 0));
 	CHECK_EQ(weft_actor_ask(actor, BODY(ADD, 1), weft_in_ms(1), NULL), -ETIMEDOUT);
 	promise = request(actor, BODY(ADD, 1));
 	CHECK_EQ(weft_promise_cancel(promise), 0);
@@ -265,12 +265,12 @@ static int ask_forever(void *arg)
 TEST(actor, who_asks_can_be_cancelled)
 {
 	weft_actor *actor = spawn(NULL);
-	struct test_party party;
+	struct party party;
 
-	party_start(&party, PARTY_TASK, ask_forever, actor);
-	let_others_wait();
+	party_start(&party, PRIVATE, ask_forever, actor);
+	let_others();
 	CHECK_EQ(weft_cancel(party.task), 0);
-	CHECK_EQ(party_join(&party), -ECANCELED);
+	CHECK_EQ(party_end(&party), -ECANCELED);
 	CHECK_EQ(weft_promise_state(counter.later), WEFT_PROMISE_CANCELLED);
 	CHECK_EQ(ask(actor, BODY(ADD, 0)), 0);
 	quit(actor);

@@ -17,7 +17,7 @@ TEST(actor, drains)
 	weft_promise *promise;
 
 	for (int i = 0; i < 10; i++)
-		send(actor, BODY(ADD, 1));
+		tell(actor, BODY(ADD, 1));
 	promise = request(actor, BODY(ADD, 1));
 	CHECK_EQ(weft_actor_stop(actor, WEFT_ACTOR_DRAIN), 0);
 	CHECK_EQ(weft_actor_send(actor, BODY(ADD, 1), WEFT_FOREVER), -EPIPE);
@@ -32,15 +32,15 @@ TEST(actor, stops_now)
 {
 	weft_actor *actor = spawn_full();
 	struct sending sending = { actor, BODY(ADD, 10), WEFT_FOREVER };
-	struct test_party parties[PARTY_KINDS];
+	struct party parties[KINDS];
 
-	for (int kind = 0; kind < PARTY_KINDS; kind++)
-		party_start(&parties[kind], (enum party_kind)kind, send_one, &sending);
-	let_others_wait();
+	for (int kind = 0; kind < KINDS; kind++)
+		party_start(&parties[kind], (enum kind)kind, send_one, &sending);
+	let_others();
 	CHECK_EQ(weft_actor_stop(actor, WEFT_ACTOR_NOW), 0);
 	CHECK_EQ(weft_actor_stop(actor, WEFT_ACTOR_DRAIN), 0); /* never softer */
-	for (int kind = 0; kind < PARTY_KINDS; kind++)
-		CHECK_EQ(party_join(&parties[kind]), -EPIPE);
+	for (int kind = 0; kind < KINDS; kind++)
+		CHECK_EQ(party_end(&parties[kind]), -EPIPE);
 	CHECK_EQ(weft_actor_join(actor, weft_in_ms(1), NULL), -ETIMEDOUT);
 	open_gate();
 	CHECK_EQ(weft_actor_ref(actor), actor);
@@ -72,11 +72,11 @@ TEST(actor, stops_by_cancel)
 {
 	weft_actor *actor = spawn(NULL);
 
-	send(actor, BODY(SLEEP, 0));
-	send(actor, BODY(ADD, 0));
+	tell(actor, BODY(SLEEP, 0));
+	tell(actor, BODY(ADD, 0));
 	while (!counter.handled)
 		weft_task_yield();
-	let_others_wait();
+	let_others();
 	CHECK_EQ(weft_actor_stop(actor, WEFT_ACTOR_CANCEL), 0);
 	CHECK_EQ(join(actor), -ECANCELED);
 	CHECK_EQ(counter.codes[7], -ECANCELED);
@@ -97,13 +97,13 @@ TEST(actor, the_last_reference_stops_it)
 	weft_actor *actor = spawn(NULL);
 
 	CHECK_EQ(weft_actor_ref(actor), actor);
-	send(actor, BODY(ADD, 1));
+	tell(actor, BODY(ADD, 1));
 	weft_actor_free(actor);
-	send(actor, BODY(ADD, 1));
+	tell(actor, BODY(ADD, 1));
 	weft_actor_free(actor);
 	while (!counter.ends)
 		CHECK_EQ(weft_sleep(100000), 0);
-	let_others_wait(); /* for the rest of its end */
+	let_others(); /* for the rest of its end */
 	CHECK_EQ(counter.handled, 2);
 	CHECK_EQ(counter.sum, 2);
 }
@@ -111,14 +111,14 @@ TEST(actor, the_last_reference_stops_it)
 TEST(actor, is_joined_by_many)
 {
 	weft_actor *actor = spawn(NULL);
-	struct test_party parties[PARTY_KINDS];
+	struct party parties[KINDS];
 
-	for (int kind = 0; kind < PARTY_KINDS; kind++)
-		party_start(&parties[kind], (enum party_kind)kind, join_it, actor);
-	let_others_wait();
-	send(actor, BODY(FAIL, 0));
-	for (int kind = 0; kind < PARTY_KINDS; kind++)
-		CHECK_EQ(party_join(&parties[kind]), -EIO);
+	for (int kind = 0; kind < KINDS; kind++)
+		party_start(&parties[kind], (enum kind)kind, join_it, actor);
+	let_others();
+	tell(actor, BODY(FAIL, 0));
+	for (int kind = 0; kind < KINDS; kind++)
+		CHECK_EQ(party_end(&parties[kind]), -EIO);
 	CHECK_EQ(join(actor), -EIO);
 }
 
@@ -191,7 +191,7 @@ TEST(actor, a_stopped_one_does_not_begin_again)
 {
 	weft_actor *actor = spawn_hooked(100);
 
-	send(actor, BODY(FAIL, 0));
+	tell(actor, BODY(FAIL, 0));
 	CHECK_EQ(weft_actor_stop(actor, WEFT_ACTOR_DRAIN), 0);
 	CHECK_EQ(join(actor), -EIO);
 	CHECK_EQ(counter.lives, 1);
@@ -202,9 +202,9 @@ TEST(actor, a_draining_one_begins_again)
 {
 	weft_actor *actor = spawn_hooked(100);
 
-	send(actor, BODY(FAIL, 0));
-	send(actor, BODY(ADD, 7));
-	send(actor, BODY(FAIL, 0));
+	tell(actor, BODY(FAIL, 0));
+	tell(actor, BODY(ADD, 7));
+	tell(actor, BODY(FAIL, 0));
 	CHECK_EQ(weft_actor_stop(actor, WEFT_ACTOR_DRAIN), 0);
 	CHECK_EQ(join(actor), -EIO);
 	CHECK_EQ(counter.lives, 2);
@@ -296,17 +296,17 @@ static void dump_actor(void *arg)
 	weft_actor *actor = spawn_full();
 	struct sending sending = { actor, BODY(ADD, 1), WEFT_FOREVER };
 	weft_actor *idle = spawn(NULL);
-	struct test_party parties[2];
+	struct party parties[2];
 
 	(void)arg;
-	party_start(&parties[0], PARTY_TASK, send_one, &sending);
-	party_start(&parties[1], PARTY_TASK, join_it, idle);
-	let_others_wait();
+	party_start(&parties[0], PRIVATE, send_one, &sending);
+	party_start(&parties[1], PRIVATE, join_it, idle);
+	let_others();
 	weft_dump(2);
 	open_gate();
-	CHECK_EQ(party_join(&parties[0]), 0);
+	CHECK_EQ(party_end(&parties[0]), 0);
 	CHECK_EQ(weft_actor_stop(idle, WEFT_ACTOR_NOW), 0);
-	CHECK_EQ(party_join(&parties[1]), 0);
+	CHECK_EQ(party_end(&parties[1]), 0);
 	weft_actor_free(idle);
 	weft_actor_free(actor);
 }

@@ -267,15 +267,15 @@ static int recv_big(void *arg)
 
 static void flow_between(weft_fn *sender, weft_fn *receiver, size_t bytes, size_t capacity)
 {
-	for (int from = 0; from < PARTY_KINDS; from++) {
-		for (int to = 0; to < PARTY_KINDS; to++) {
+	for (int from = 0; from < KINDS; from++) {
+		for (int to = 0; to < KINDS; to++) {
 			struct flow flow = { new_chan(bytes, capacity), 200 };
-			struct test_party source, sink;
+			struct party source, sink;
 
-			party_start(&source, (enum party_kind)from, sender, &flow);
-			party_start(&sink, (enum party_kind)to, receiver, &flow);
-			party_join(&source);
-			party_join(&sink);
+			party_start(&source, (enum kind)from, sender, &flow);
+			party_start(&sink, (enum kind)to, receiver, &flow);
+			party_end(&source);
+			party_end(&sink);
 			CHECK_EQ(weft_chan_len(flow.chan), 0);
 			weft_chan_free(flow.chan);
 		}
@@ -337,51 +337,51 @@ static int drop_one(void *arg)
 
 TEST(chan, a_rendezvous_returns_when_both_are_there)
 {
-	for (int kind = 0; kind < PARTY_KINDS; kind++) {
+	for (int kind = 0; kind < KINDS; kind++) {
 		struct one one = { new_chan(sizeof(int), 0), WEFT_FOREVER, 5, 1 };
-		struct test_party party;
+		struct party party;
 
-		party_start(&party, (enum party_kind)kind, send_one, &one);
-		let_others_wait();
+		party_start(&party, (enum kind)kind, send_one, &one);
+		let_others();
 		CHECK_EQ(one.rc, 1); /* it waits: no buffer takes the value */
 		CHECK_EQ(weft_chan_len(one.chan), 0);
 		CHECK_EQ(recv_int(one.chan), 5);
-		CHECK_EQ(party_join(&party), 0);
+		CHECK_EQ(party_end(&party), 0);
 		weft_chan_free(one.chan);
 	}
 }
 
 TEST(chan, dropping_a_value_while_waiting)
 {
-	for (int kind = 0; kind < PARTY_KINDS; kind++) {
+	for (int kind = 0; kind < KINDS; kind++) {
 		struct one one = { new_chan(sizeof(int), 0), WEFT_FOREVER, 5, 1 };
-		struct test_party party;
+		struct party party;
 
-		party_start(&party, (enum party_kind)kind, drop_one, &one);
-		let_others_wait();
+		party_start(&party, (enum kind)kind, drop_one, &one);
+		let_others();
 		send_int(one.chan, 8);
-		CHECK_EQ(party_join(&party), 0);
+		CHECK_EQ(party_end(&party), 0);
 		weft_chan_free(one.chan);
 	}
 }
 
 TEST(chan, close_wakes_all_who_wait)
 {
-	for (int kind = 0; kind < PARTY_KINDS; kind++) {
+	for (int kind = 0; kind < KINDS; kind++) {
 		struct one one[6];
-		struct test_party party[6];
+		struct party party[6];
 		weft_chan *in = new_chan(sizeof(int), 0), *out = new_chan(sizeof(int), 0);
 
 		for (int i = 0; i < 6; i++) {
 			one[i] = (struct one){ i < 3 ? in : out, WEFT_FOREVER, i, 1 };
-			party_start(&party[i], (enum party_kind)kind, i < 3 ? send_one : recv_one,
+			party_start(&party[i], (enum kind)kind, i < 3 ? send_one : recv_one,
 				    &one[i]);
 		}
-		let_others_wait();
+		let_others();
 		CHECK_EQ(weft_chan_close(in), 0);
 		CHECK_EQ(weft_chan_close(out), 0);
 		for (int i = 0; i < 6; i++)
-			CHECK_EQ(party_join(&party[i]), -EPIPE);
+			CHECK_EQ(party_end(&party[i]), -EPIPE);
 		weft_chan_free(in);
 		weft_chan_free(out);
 	}
@@ -389,49 +389,49 @@ TEST(chan, close_wakes_all_who_wait)
 
 TEST(chan, deadlines_pass_and_leave_nothing_behind)
 {
-	for (int kind = 0; kind < PARTY_KINDS; kind++) {
+	for (int kind = 0; kind < KINDS; kind++) {
 		weft_chan *chan = new_chan(sizeof(int), 0);
 		struct one send = { chan, weft_in_ms(5), 1, 1 }, recv = { chan, 0, 0, 1 };
-		struct test_party party;
+		struct party party;
 		int value = 4;
 
-		party_start(&party, (enum party_kind)kind, send_one, &send);
-		CHECK_EQ(party_join(&party), -ETIMEDOUT);
+		party_start(&party, (enum kind)kind, send_one, &send);
+		CHECK_EQ(party_end(&party), -ETIMEDOUT);
 		CHECK_EQ(weft_chan_try_recv(chan, &value), -EAGAIN);
 		recv.deadline_ns = weft_in_ms(5);
-		party_start(&party, (enum party_kind)kind, recv_one, &recv);
-		CHECK_EQ(party_join(&party), -ETIMEDOUT);
+		party_start(&party, (enum kind)kind, recv_one, &recv);
+		CHECK_EQ(party_end(&party), -ETIMEDOUT);
 		CHECK_EQ(recv.value, -1);
 		CHECK_EQ(weft_chan_try_send(chan, &value), -EAGAIN);
 		/* one that has passed long ago, and one before the beginning of time */
 		recv.deadline_ns = 1;
-		party_start(&party, (enum party_kind)kind, recv_one, &recv);
-		CHECK_EQ(party_join(&party), -ETIMEDOUT);
+		party_start(&party, (enum kind)kind, recv_one, &recv);
+		CHECK_EQ(party_end(&party), -ETIMEDOUT);
 		recv.deadline_ns = -5;
-		party_start(&party, (enum party_kind)kind, recv_one, &recv);
-		CHECK_EQ(party_join(&party), -ETIMEDOUT);
+		party_start(&party, (enum kind)kind, recv_one, &recv);
+		CHECK_EQ(party_end(&party), -ETIMEDOUT);
 		weft_chan_free(chan);
 	}
 }
 
 TEST(chan, a_cancel_ends_the_wait_and_no_value_is_lost)
 {
-	for (int kind = 0; kind < PARTY_THREAD; kind++) {
+	for (int kind = 0; kind < THREAD; kind++) {
 		weft_chan *chan = new_chan(sizeof(int), 0);
 		struct one send = { chan, WEFT_FOREVER, 1, 1 }, recv = { chan, WEFT_FOREVER, 0, 1 };
-		struct test_party party;
+		struct party party;
 		int value = 4;
 
-		party_start(&party, (enum party_kind)kind, send_one, &send);
-		let_others_wait();
+		party_start(&party, (enum kind)kind, send_one, &send);
+		let_others();
 		CHECK_EQ(weft_cancel(party.task), 0);
-		CHECK_EQ(party_join(&party), -ECANCELED);
+		CHECK_EQ(party_end(&party), -ECANCELED);
 		CHECK_EQ(weft_chan_try_recv(chan, &value), -EAGAIN);
-		party_start(&party, (enum party_kind)kind, recv_one, &recv);
-		let_others_wait();
+		party_start(&party, (enum kind)kind, recv_one, &recv);
+		let_others();
 		CHECK_EQ(weft_cancel(party.task), 0);
 		CHECK_EQ(weft_chan_try_send(chan, &value), -EAGAIN); /* its claim is gone */
-		CHECK_EQ(party_join(&party), -ECANCELED);
+		CHECK_EQ(party_end(&party), -ECANCELED);
 		weft_chan_free(chan);
 	}
 }
@@ -439,15 +439,15 @@ TEST(chan, a_cancel_ends_the_wait_and_no_value_is_lost)
 /* A value that was handed over stays handed over. */
 TEST(chan, a_cancel_after_the_hand_over_comes_too_late)
 {
-	for (int kind = 0; kind < PARTY_THREAD; kind++) {
+	for (int kind = 0; kind < THREAD; kind++) {
 		struct one recv = { new_chan(sizeof(int), 0), WEFT_FOREVER, 0, 1 };
-		struct test_party party;
+		struct party party;
 
-		party_start(&party, (enum party_kind)kind, recv_one, &recv);
-		let_others_wait();
+		party_start(&party, (enum kind)kind, recv_one, &recv);
+		let_others();
 		send_int(recv.chan, 31);
 		CHECK_EQ(weft_cancel(party.task), 0);
-		CHECK_EQ(party_join(&party), 0);
+		CHECK_EQ(party_end(&party), 0);
 		CHECK_EQ(recv.value, 31);
 		weft_chan_free(recv.chan);
 	}
@@ -457,19 +457,19 @@ TEST(chan, who_waited_longest_is_served_first)
 {
 	weft_chan *chan = new_chan(sizeof(int), 1);
 	struct one one[5];
-	struct test_party party[5];
+	struct party party[5];
 
 	send_int(chan, 100); /* full */
 	for (int i = 0; i < 5; i++) {
 		one[i] = (struct one){ chan, WEFT_FOREVER, i, 1 };
-		party_start(&party[i], i % 2 ? PARTY_SHARED : PARTY_TASK, send_one, &one[i]);
+		party_start(&party[i], i % 2 ? SHARED : PRIVATE, send_one, &one[i]);
 	}
-	let_others_wait();
+	let_others();
 	CHECK_EQ(recv_int(chan), 100);
 	for (int i = 0; i < 5; i++)
 		CHECK_EQ(recv_int(chan), i);
 	for (int i = 0; i < 5; i++)
-		CHECK_EQ(party_join(&party[i]), 0);
+		CHECK_EQ(party_end(&party[i]), 0);
 	weft_chan_free(chan);
 }
 
@@ -477,18 +477,18 @@ TEST(chan, receive_all_takes_from_waiting_senders_too)
 {
 	weft_chan *chan = new_chan(sizeof(int), 2);
 	struct one one[4];
-	struct test_party party[4];
+	struct party party[4];
 	int values[8];
 
 	for (int i = 0; i < 4; i++) {
 		one[i] = (struct one){ chan, WEFT_FOREVER, i, 1 };
-		party_start(&party[i], PARTY_TASK, send_one, &one[i]);
+		party_start(&party[i], PRIVATE, send_one, &one[i]);
 	}
-	let_others_wait();
+	let_others();
 	CHECK_EQ(weft_chan_recv_all(chan, values, 8), 4);
 	for (int i = 0; i < 4; i++) {
 		CHECK_EQ(values[i], i);
-		CHECK_EQ(party_join(&party[i]), 0);
+		CHECK_EQ(party_end(&party[i]), 0);
 	}
 	weft_chan_free(chan);
 }
@@ -571,13 +571,13 @@ static int answer(void *arg)
 		struct big value = { .number = -1 };
 		weft_task *task;
 
-		let_others_wait();
+		let_others();
 		CHECK_EQ(weft_spawn(&task, &attr, trample, arg), 0);
 		CHECK_EQ(weft_join(task, WEFT_FOREVER, NULL), 0);
 		CHECK_EQ(weft_chan_recv(talk->out, &value, WEFT_FOREVER), 0);
 		CHECK_EQ(value.number, i);
 		value.number = 100 + i;
-		let_others_wait();
+		let_others();
 		CHECK_EQ(weft_spawn(&task, &attr, trample, arg), 0);
 		CHECK_EQ(weft_join(task, WEFT_FOREVER, NULL), 0);
 		CHECK_EQ(weft_chan_send(talk->in, &value, WEFT_FOREVER), 0);
@@ -588,16 +588,16 @@ static int answer(void *arg)
 static void talk_from_coroutines(size_t bytes, bool selects)
 {
 	struct talk talks[2];
-	struct test_party hosting, answering[2];
+	struct party hosting, answering[2];
 
 	for (int i = 0; i < 2; i++)
 		talks[i] = (struct talk){ new_chan(bytes, 0), new_chan(bytes, 0), bytes, selects };
-	party_start(&hosting, PARTY_TASK, host, talks);
+	party_start(&hosting, PRIVATE, host, talks);
 	for (int i = 0; i < 2; i++)
-		party_start(&answering[i], PARTY_TASK, answer, &talks[i]);
-	party_join(&hosting);
+		party_start(&answering[i], PRIVATE, answer, &talks[i]);
+	party_end(&hosting);
 	for (int i = 0; i < 2; i++) {
-		party_join(&answering[i]);
+		party_end(&answering[i]);
 		weft_chan_free(talks[i].in);
 		weft_chan_free(talks[i].out);
 	}
@@ -616,9 +616,9 @@ TEST(chan, waiting_in_a_coroutine_on_a_shared_stack)
 TEST(chan, two_plain_threads_alone)
 {
 	struct flow flow = { new_chan(sizeof(int), 0), 1000 };
-	struct test_party source;
+	struct party source;
 
-	party_start(&source, PARTY_THREAD, send_ints, &flow);
+	party_start(&source, THREAD, send_ints, &flow);
 	recv_ints(&flow); /* here: a plain thread, too */
 	CHECK_EQ(weft_self(), NULL);
 	CHECK_EQ(pthread_join(source.thread, NULL), 0);
@@ -628,11 +628,11 @@ TEST(chan, two_plain_threads_alone)
 static void free_while_waiting(void *arg)
 {
 	struct one one = { new_chan(sizeof(int), 0), WEFT_FOREVER, 0, 1 };
-	struct test_party party;
+	struct party party;
 
 	(void)arg;
-	party_start(&party, PARTY_TASK, recv_one, &one);
-	let_others_wait();
+	party_start(&party, PRIVATE, recv_one, &one);
+	let_others();
 	weft_chan_free(one.chan);
 }
 
@@ -686,34 +686,34 @@ TEST(chan, a_ticker_keeps_its_rhythm_and_drops_what_is_missed)
 TEST(chan, a_tick_goes_to_one_of_those_who_wait)
 {
 	weft_chan *timer;
-	struct one one[3];
-	struct test_party party[3];
+	struct one one[KINDS];
+	struct party party[KINDS];
 	int fired = 0;
 
 	CHECK_EQ(weft_timer_new(&timer, weft_in_ms(5), 0), 0);
-	for (int i = 0; i < 3; i++) {
+	for (int i = 0; i < KINDS; i++) {
 		one[i] = (struct one){ timer, weft_in_ms(15), 0, 1 };
-		party_start(&party[i], (enum party_kind)i, drop_one, &one[i]);
+		party_start(&party[i], (enum kind)i, drop_one, &one[i]);
 	}
-	for (int i = 0; i < 3; i++)
-		fired += party_join(&party[i]) == 0;
+	for (int i = 0; i < KINDS; i++)
+		fired += party_end(&party[i]) == 0;
 	CHECK_EQ(fired, 1);
 	weft_chan_free(timer);
 }
 
 TEST(chan, setting_a_timer_reaches_those_who_wait)
 {
-	for (int kind = 0; kind < PARTY_KINDS; kind++) {
+	for (int kind = 0; kind < KINDS; kind++) {
 		weft_chan *timer;
 		struct one one;
-		struct test_party party;
+		struct party party;
 
 		CHECK_EQ(weft_timer_new(&timer, WEFT_FOREVER, 0), 0);
 		one = (struct one){ timer, WEFT_FOREVER, 0, 1 };
-		party_start(&party, (enum party_kind)kind, drop_one, &one);
-		let_others_wait();
+		party_start(&party, (enum kind)kind, drop_one, &one);
+		let_others();
 		CHECK_EQ(weft_timer_set(timer, weft_in_ms(1), 0), 0);
-		CHECK_EQ(party_join(&party), 0);
+		CHECK_EQ(party_end(&party), 0);
 		weft_chan_free(timer);
 	}
 }

@@ -41,7 +41,7 @@ struct call {
 	weft_chan *chan, *other;
 	long value;
 	int64_t deadline_ns;
-	struct test_party party;
+	struct party party;
 };
 
 static int call_send(void *arg)
@@ -83,15 +83,15 @@ static int call_select_nothing(void *arg)
 static void begin(struct call *call, int kind, weft_fn *fn, weft_chan *chan, long value)
 {
 	*call = (struct call){ .chan = chan, .value = value, .deadline_ns = WEFT_FOREVER };
-	party_start(&call->party, (enum party_kind)kind, fn, call);
-	let_others_wait();
+	party_start(&call->party, (enum kind)kind, fn, call);
+	let_others();
 }
 
 static int cancelled(struct call *call)
 {
-	CHECK_EQ(call->party.ended, false);
+	CHECK_EQ(call->party.over, false);
 	CHECK_EQ(weft_cancel(call->party.task), 0);
-	return party_join(&call->party);
+	return party_end(&call->party);
 }
 
 /* --- channels that are not there ---------------------------------------------------------- */
@@ -100,7 +100,7 @@ TEST(semantics, null_waits_until_a_cancel)
 {
 	weft_fn *const calls[] = { call_send, call_recv, call_select, call_select_nothing };
 
-	for (int kind = 0; kind < PARTY_THREAD; kind++) {
+	for (int kind = 0; kind < THREAD; kind++) {
 		for (int i = 0; i < 4; i++) {
 			struct call call;
 
@@ -130,14 +130,14 @@ TEST(semantics, a_null_case_is_switched_off)
 
 TEST(semantics, close_refuses_what_waiting_senders_offer)
 {
-	for (int kind = 0; kind < PARTY_KINDS; kind++) {
+	for (int kind = 0; kind < KINDS; kind++) {
 		weft_chan *chan = new_chan(1);
 		struct call call;
 
 		send_value(chan, 1);
 		begin(&call, kind, call_send, chan, 2);
 		CHECK_EQ(weft_chan_close(chan), 0);
-		CHECK_EQ(party_join(&call.party), -EPIPE);
+		CHECK_EQ(party_end(&call.party), -EPIPE);
 		CHECK_EQ(recv_value(chan), 1);
 		CHECK_EQ(weft_chan_recv(chan, NULL, WEFT_FOREVER), -EPIPE);
 		weft_chan_free(chan);
@@ -215,12 +215,12 @@ static int draw_of_two(void *arg)
 /* For tasks of a process of one thread, which goes a way of its own; then with others. */
 TEST(semantics, a_closed_case_is_a_ready_case)
 {
-	for (int kind = 0; kind < PARTY_KINDS; kind++) {
+	for (int kind = 0; kind < KINDS; kind++) {
 		struct call call = { .chan = new_chan(0), .other = new_chan(1) };
 
 		CHECK_EQ(weft_chan_close(call.chan), 0);
-		party_start(&call.party, (enum party_kind)kind, draw_of_two, &call);
-		party_join(&call.party);
+		party_start(&call.party, (enum kind)kind, draw_of_two, &call);
+		party_end(&call.party);
 		weft_chan_free(call.chan);
 		weft_chan_free(call.other);
 	}
@@ -263,7 +263,7 @@ static int use_when_cancelled(void *arg)
 
 TEST(semantics, what_need_not_wait_asks_no_cancel)
 {
-	for (int kind = 0; kind < PARTY_THREAD; kind++) {
+	for (int kind = 0; kind < THREAD; kind++) {
 		weft_chan *chan = new_chan(1);
 		struct call call;
 
@@ -279,7 +279,7 @@ TEST(semantics, what_need_not_wait_asks_no_cancel)
 
 TEST(semantics, a_try_meets_only_who_waits)
 {
-	for (int kind = 0; kind < PARTY_KINDS; kind++) {
+	for (int kind = 0; kind < KINDS; kind++) {
 		weft_chan *chan = new_chan(0);
 		struct call call;
 		long value = 6;
@@ -287,14 +287,14 @@ TEST(semantics, a_try_meets_only_who_waits)
 		CHECK_EQ(weft_chan_try_send(chan, &value), -EAGAIN);
 		begin(&call, kind, call_recv, chan, 0);
 		while (weft_chan_try_send(chan, &value) == -EAGAIN)
-			let_others_wait(); /* a thread has not come yet */
-		CHECK_EQ(party_join(&call.party), 0);
+			let_others(); /* a thread has not come yet */
+		CHECK_EQ(party_end(&call.party), 0);
 		CHECK_EQ(call.value, 6);
 		begin(&call, kind, call_send, chan, 8);
 		while (weft_chan_try_recv(chan, &value) == -EAGAIN)
-			let_others_wait();
+			let_others();
 		CHECK_EQ(value, 8);
-		CHECK_EQ(party_join(&call.party), 0);
+		CHECK_EQ(party_end(&call.party), 0);
 		weft_chan_free(chan);
 	}
 }
@@ -309,11 +309,11 @@ TEST(semantics, receivers_are_served_in_the_order_they_came)
 		struct call call[6];
 
 		for (int i = 0; i < 6; i++) /* selects wait in the same queue */
-			begin(&call[i], i % 2 ? PARTY_SHARED : PARTY_TASK, calls[i % 3], chan, 0);
+			begin(&call[i], i % 2 ? SHARED : PRIVATE, calls[i % 3], chan, 0);
 		for (int i = 0; i < 6; i++)
 			send_value(chan, i);
 		for (int i = 0; i < 6; i++) {
-			CHECK_EQ(party_join(&call[i].party), 0);
+			CHECK_EQ(party_end(&call[i].party), 0);
 			CHECK_EQ(call[i].value, i);
 		}
 		weft_chan_free(chan);
@@ -326,21 +326,21 @@ TEST(semantics, who_gives_up_leaves_the_order_of_others)
 	struct call call[4];
 
 	for (int i = 0; i < 4; i++)
-		begin(&call[i], PARTY_TASK, call_send, chan, i);
+		begin(&call[i], PRIVATE, call_send, chan, i);
 	CHECK_EQ(cancelled(&call[0]), -ECANCELED);
 	CHECK_EQ(cancelled(&call[2]), -ECANCELED);
 	CHECK_EQ(recv_value(chan), 1);
 	CHECK_EQ(recv_value(chan), 3);
 	CHECK_EQ(weft_chan_try_recv(chan, NULL), -EAGAIN);
-	CHECK_EQ(party_join(&call[1].party), 0);
-	CHECK_EQ(party_join(&call[3].party), 0);
+	CHECK_EQ(party_end(&call[1].party), 0);
+	CHECK_EQ(party_end(&call[3].party), 0);
 	weft_chan_free(chan);
 }
 
 /* Room that a receiver makes belongs to the sender that waits for it. */
 TEST(semantics, a_passer_by_does_not_get_the_room)
 {
-	for (int kind = 0; kind < PARTY_THREAD; kind++) {
+	for (int kind = 0; kind < THREAD; kind++) {
 		weft_chan *chan = new_chan(1);
 		struct call call;
 		long value = 3;
@@ -351,7 +351,7 @@ TEST(semantics, a_passer_by_does_not_get_the_room)
 		CHECK_EQ(weft_chan_len(chan), 1);
 		CHECK_EQ(weft_chan_try_send(chan, &value), -EAGAIN);
 		CHECK_EQ(recv_value(chan), 2);
-		CHECK_EQ(party_join(&call.party), 0);
+		CHECK_EQ(party_end(&call.party), 0);
 		weft_chan_free(chan);
 	}
 }
@@ -359,7 +359,7 @@ TEST(semantics, a_passer_by_does_not_get_the_room)
 /* ... and a value that a sender brings, to the receiver that waits. */
 TEST(semantics, a_passer_by_does_not_get_the_value)
 {
-	for (int kind = 0; kind < PARTY_THREAD; kind++) {
+	for (int kind = 0; kind < THREAD; kind++) {
 		weft_chan *chan = new_chan(4);
 		struct call call;
 
@@ -367,7 +367,7 @@ TEST(semantics, a_passer_by_does_not_get_the_value)
 		send_value(chan, 2);
 		CHECK_EQ(weft_chan_len(chan), 0);
 		CHECK_EQ(weft_chan_try_recv(chan, NULL), -EAGAIN);
-		CHECK_EQ(party_join(&call.party), 0);
+		CHECK_EQ(party_end(&call.party), 0);
 		CHECK_EQ(call.value, 2);
 		weft_chan_free(chan);
 	}
@@ -381,13 +381,13 @@ static int end_at_once(void *arg)
 	return 0;
 }
 
-enum { KINDS = 6, DRAWS = 6000 };
+enum { CASE_KINDS = 6, DRAWS = 6000 };
 
 /* 6,000 draws of 6: 1,000 each, give or take seven standard deviations (29). */
 TEST(semantics, a_ready_case_of_any_kind_is_as_likely)
 {
 	weft_chan *full = new_chan(1), *empty = new_chan(1);
-	int fds[2], counts[KINDS] = { 0 };
+	int fds[2], counts[CASE_KINDS] = { 0 };
 	long value = 0;
 	weft_promise *promise;
 	weft_task *task;
@@ -396,20 +396,20 @@ TEST(semantics, a_ready_case_of_any_kind_is_as_likely)
 	CHECK_EQ(weft_promise_new(&promise), 0);
 	CHECK_EQ(weft_promise_resolve(promise, NULL), 0);
 	CHECK_EQ(weft_spawn(&task, NULL, end_at_once, NULL), 0);
-	let_others_wait();
+	let_others();
 	for (int i = 0; i < DRAWS; i++) {
-		weft_case cases[KINDS] = { WEFT_RECV(full, &value),
-					   WEFT_SEND(empty, &value),
-					   WEFT_FD(fds[1], WEFT_WRITABLE),
-					   WEFT_TIME(1),
-					   WEFT_ENDED(task),
-					   WEFT_SETTLED(promise) };
+		weft_case cases[CASE_KINDS] = { WEFT_RECV(full, &value),
+						WEFT_SEND(empty, &value),
+						WEFT_FD(fds[1], WEFT_WRITABLE),
+						WEFT_TIME(1),
+						WEFT_ENDED(task),
+						WEFT_SETTLED(promise) };
 
 		weft_chan_try_send(full, &value);
 		weft_chan_try_recv(empty, NULL);
-		counts[weft_select(cases, KINDS, WEFT_FOREVER)]++;
+		counts[weft_select(cases, CASE_KINDS, WEFT_FOREVER)]++;
 	}
-	for (int i = 0; i < KINDS; i++) {
+	for (int i = 0; i < CASE_KINDS; i++) {
 		CHECK_GT(counts[i], 1000 - 203);
 		CHECK_LT(counts[i], 1000 + 203);
 	}
@@ -477,7 +477,7 @@ TEST(semantics, levels_stay_ready)
 	CHECK_EQ(weft_promise_new(&promise), 0);
 	CHECK_EQ(weft_promise_reject(promise, -EIO), 0);
 	CHECK_EQ(weft_spawn(&task, NULL, end_at_once, NULL), 0);
-	let_others_wait();
+	let_others();
 	for (int i = 0; i < 3; i++) {
 		weft_case cases[] = { WEFT_SETTLED(promise), WEFT_ENDED(task), WEFT_TIME(1) };
 
@@ -503,15 +503,15 @@ TEST(semantics, the_end_of_a_task_is_waited_for_by_one)
 {
 	weft_chan *gate = new_chan(0);
 	struct call call;
-	struct test_party first;
+	struct party first;
 
-	begin(&call, PARTY_TASK, call_recv, gate, 0);
-	party_start(&first, PARTY_TASK, select_ended, call.party.task);
-	let_others_wait();
+	begin(&call, PRIVATE, call_recv, gate, 0);
+	party_start(&first, PRIVATE, select_ended, call.party.task);
+	let_others();
 	CHECK_EQ(select_ended(call.party.task), -EBUSY);
 	CHECK_EQ(weft_chan_close(gate), 0);
-	CHECK_EQ(party_join(&first), 0);
-	CHECK_EQ(party_join(&call.party), -EPIPE);
+	CHECK_EQ(party_end(&first), 0);
+	CHECK_EQ(party_end(&call.party), -EPIPE);
 	weft_chan_free(gate);
 }
 

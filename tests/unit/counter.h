@@ -128,7 +128,7 @@ static inline void quit(weft_actor *actor)
 	CHECK_EQ(join(actor), 0);
 }
 
-static inline void send(weft_actor *actor, void *body)
+static inline void tell(weft_actor *actor, void *body)
 {
 	CHECK_EQ(weft_actor_send(actor, body, WEFT_FOREVER), 0);
 }
@@ -181,11 +181,11 @@ static inline weft_actor *spawn_full(void)
 	weft_actor *actor = spawn_bounded(2);
 
 	shut_gate();
-	send(actor, BODY(GATE, 0));
+	tell(actor, BODY(GATE, 0));
 	while (!counter.handled)
 		weft_task_yield();
-	send(actor, BODY(ADD, 1));
-	send(actor, BODY(ADD, 2));
+	tell(actor, BODY(ADD, 1));
+	tell(actor, BODY(ADD, 2));
 	return actor;
 }
 

@@ -11,7 +11,7 @@
 #include <base/fault.h>
 #include <weft/weft.h>
 
-#include "sync.h"
+#include "parties.h"
 
 enum { SHORT_NS = 2000000 };
 

@@ -9,7 +9,7 @@
 #include <base/fault.h>
 #include <weft/weft.h>
 
-#include "sync.h"
+#include "parties.h"
 
 static weft_local_key *key_with(void (*destructor)(void *value))
 {

@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: MIT
  *
- * sync.h - who takes part in the tests of locks and their like: tasks of every kind and plain
- * threads, started and awaited alike.
+ * parties.h - who takes part in the tests of locks, channels and their like: tasks of every kind
+ * and plain threads, started and awaited alike.
  */
-#ifndef WEFT_TESTS_UNIT_SYNC_H
-#define WEFT_TESTS_UNIT_SYNC_H
+#ifndef WEFT_TESTS_UNIT_PARTIES_H
+#define WEFT_TESTS_UNIT_PARTIES_H
 
 #include <errno.h>
 #include <pthread.h>

@@ -175,18 +175,18 @@ static int await(void *arg)
 static void check_all_kinds(int (*settle)(weft_promise *promise), int want, void *value)
 {
 	enum { EACH = 3 };
-	struct test_party parties[EACH * PARTY_KINDS];
-	struct await call[EACH * PARTY_KINDS];
+	struct party parties[EACH * KINDS];
+	struct await call[EACH * KINDS];
 	weft_promise *promise = new_promise();
 
-	for (int i = 0; i < EACH * PARTY_KINDS; i++) {
+	for (int i = 0; i < EACH * KINDS; i++) {
 		call[i] = (struct await){ promise, i % 2 ? WEFT_FOREVER : weft_in_s(3600), NULL };
-		party_start(&parties[i], (enum party_kind)(i % PARTY_KINDS), await, &call[i]);
+		party_start(&parties[i], (enum kind)(i % KINDS), await, &call[i]);
 	}
-	let_others_wait();
+	let_others();
 	CHECK_EQ(settle(promise), 0);
-	for (int i = 0; i < EACH * PARTY_KINDS; i++) {
-		CHECK_EQ(party_join(&parties[i]), want);
+	for (int i = 0; i < EACH * KINDS; i++) {
+		CHECK_EQ(party_end(&parties[i]), want);
 		CHECK_EQ(call[i].value, value);
 	}
 	weft_promise_free(promise);
@@ -217,14 +217,14 @@ TEST(promise, all_who_wait_are_told_of_a_cancel)
 	check_all_kinds(weft_promise_cancel, -ECANCELED, two);
 }
 
-static void check_timeout(enum party_kind kind)
+static void check_timeout(enum kind kind)
 {
-	struct test_party party;
+	struct party party;
 	struct await call = { new_promise(), weft_in_ms(2), NULL };
 	void *value = NULL;
 
 	party_start(&party, kind, await, &call);
-	CHECK_EQ(party_join(&party), -ETIMEDOUT);
+	CHECK_EQ(party_end(&party), -ETIMEDOUT);
 	CHECK_EQ(call.value, two);
 	/* Nothing of it is left behind. */
 	CHECK_EQ(weft_promise_resolve(call.promise, one), 0);
@@ -235,8 +235,8 @@ static void check_timeout(enum party_kind kind)
 
 TEST(promise, the_deadline_comes_first)
 {
-	for (int kind = 0; kind < PARTY_KINDS; kind++)
-		check_timeout((enum party_kind)kind);
+	for (int kind = 0; kind < KINDS; kind++)
+		check_timeout((enum kind)kind);
 }
 
 static int await_cancelled(void *arg)
@@ -264,13 +264,13 @@ static int await_cancelled(void *arg)
 TEST(promise, a_cancelled_task_can_tell_whose_cancel_it_is)
 {
 	weft_promise *promise = new_promise();
-	struct test_party party;
+	struct party party;
 
-	for (enum party_kind kind = PARTY_TASK; kind <= PARTY_SHARED; kind++) {
+	for (enum kind kind = PRIVATE; kind <= SHARED; kind++) {
 		party_start(&party, kind, await_cancelled, promise);
-		let_others_wait();
+		let_others();
 		CHECK_EQ(weft_cancel(party.task), 0);
-		CHECK_EQ(party_join(&party), 5);
+		CHECK_EQ(party_end(&party), 5);
 	}
 	weft_promise_free(promise);
 }
@@ -346,14 +346,14 @@ static int run_coroutine(void *arg)
 TEST(promise, inside_a_coroutine_on_a_shared_stack)
 {
 	weft_promise *promise = new_promise();
-	struct test_party parties[2];
+	struct party parties[2];
 
 	for (int i = 0; i < 2; i++)
-		party_start(&parties[i], PARTY_TASK, run_coroutine, promise);
-	let_others_wait();
+		party_start(&parties[i], PRIVATE, run_coroutine, promise);
+	let_others();
 	CHECK_EQ(weft_promise_resolve(promise, one), 0);
 	for (int i = 0; i < 2; i++)
-		CHECK_EQ(party_join(&parties[i]), 0);
+		CHECK_EQ(party_end(&parties[i]), 0);
 	weft_promise_free(promise);
 }
 
@@ -403,44 +403,44 @@ static void several_free(struct several *several)
 	free(several);
 }
 
-static void check_all(unsigned count, enum party_kind kind)
+static void check_all(unsigned count, enum kind kind)
 {
 	struct several *several = several_new(count, kind ? WEFT_FOREVER : weft_in_s(3600));
-	struct test_party party;
+	struct party party;
 
 	CHECK_EQ(weft_promise_resolve(several->list[count / 2], one), 0);
 	party_start(&party, kind, await_all, several);
-	let_others_wait();
+	let_others();
 	for (unsigned i = 0; i < count; i++)
 		CHECK_EQ(weft_promise_resolve(several->list[i], one),
 			 i == count / 2 ? -EALREADY : 0);
-	CHECK_EQ(party_join(&party), 0);
+	CHECK_EQ(party_end(&party), 0);
 	CHECK_EQ(weft_await_all(several->list, count, WEFT_NOWAIT), 0);
 	several_free(several);
 }
 
 TEST(promise, all_of_few_and_of_many)
 {
-	for (int kind = 0; kind < PARTY_KINDS; kind++) {
-		check_all(1, (enum party_kind)kind);
-		check_all(8, (enum party_kind)kind);
-		check_all(MANY, (enum party_kind)kind);
+	for (int kind = 0; kind < KINDS; kind++) {
+		check_all(1, (enum kind)kind);
+		check_all(8, (enum kind)kind);
+		check_all(MANY, (enum kind)kind);
 	}
 }
 
-static void check_all_fails(int error, enum party_kind kind)
+static void check_all_fails(int error, enum kind kind)
 {
 	struct several *several = several_new(4, WEFT_FOREVER);
-	struct test_party party;
+	struct party party;
 
 	party_start(&party, kind, await_all, several);
-	let_others_wait();
+	let_others();
 	CHECK_EQ(weft_promise_resolve(several->list[3], one), 0);
 	if (error == -ECANCELED)
 		CHECK_EQ(weft_promise_cancel(several->list[1]), 0);
 	else
 		CHECK_EQ(weft_promise_reject(several->list[1], error), 0);
-	CHECK_EQ(party_join(&party), error);
+	CHECK_EQ(party_end(&party), error);
 	CHECK_EQ(weft_await_all(several->list, 4, WEFT_FOREVER), error);
 	/* The others go on. */
 	CHECK_EQ(weft_promise_state(several->list[0]), WEFT_PROMISE_PENDING);
@@ -450,9 +450,9 @@ static void check_all_fails(int error, enum party_kind kind)
 
 TEST(promise, all_is_over_with_the_first_failure)
 {
-	for (int kind = 0; kind < PARTY_KINDS; kind++) {
-		check_all_fails(-EIO, (enum party_kind)kind);
-		check_all_fails(-ECANCELED, (enum party_kind)kind);
+	for (int kind = 0; kind < KINDS; kind++) {
+		check_all_fails(-EIO, (enum kind)kind);
+		check_all_fails(-ECANCELED, (enum kind)kind);
 	}
 }
 
@@ -461,15 +461,15 @@ TEST(promise, all_of_none)
 	CHECK_EQ(weft_await_all(NULL, 0, WEFT_FOREVER), 0);
 }
 
-static void check_any(unsigned count, unsigned which, enum party_kind kind)
+static void check_any(unsigned count, unsigned which, enum kind kind)
 {
 	struct several *several = several_new(count, kind ? WEFT_FOREVER : weft_in_s(3600));
-	struct test_party party;
+	struct party party;
 
 	party_start(&party, kind, await_any, several);
-	let_others_wait();
+	let_others();
 	CHECK_EQ(weft_promise_reject(several->list[which], -EIO), 0);
-	CHECK_EQ(party_join(&party), 0);
+	CHECK_EQ(party_end(&party), 0);
 	CHECK_EQ(several->index, which);
 	/* The lowest, when there are several. */
 	CHECK_EQ(weft_promise_resolve(several->list[0], one), which ? 0 : -EALREADY);
@@ -480,26 +480,26 @@ static void check_any(unsigned count, unsigned which, enum party_kind kind)
 
 TEST(promise, any_of_few_and_of_many)
 {
-	for (int kind = 0; kind < PARTY_KINDS; kind++) {
-		check_any(1, 0, (enum party_kind)kind);
-		check_any(8, 7, (enum party_kind)kind);
-		check_any(MANY, 20, (enum party_kind)kind);
+	for (int kind = 0; kind < KINDS; kind++) {
+		check_any(1, 0, (enum kind)kind);
+		check_any(8, 7, (enum kind)kind);
+		check_any(MANY, 20, (enum kind)kind);
 	}
 }
 
 TEST(promise, several_and_time_runs_out)
 {
-	for (int kind = 0; kind < PARTY_KINDS; kind++) {
+	for (int kind = 0; kind < KINDS; kind++) {
 		struct several *several = several_new(3, weft_in_ms(2));
-		struct test_party party;
+		struct party party;
 
 		CHECK_EQ(weft_await_all(several->list, 3, WEFT_NOWAIT), -EAGAIN);
 		CHECK_EQ(weft_await_any(several->list, 3, WEFT_NOWAIT, &several->index), -EAGAIN);
-		party_start(&party, (enum party_kind)kind, await_all, several);
-		CHECK_EQ(party_join(&party), -ETIMEDOUT);
+		party_start(&party, (enum kind)kind, await_all, several);
+		CHECK_EQ(party_end(&party), -ETIMEDOUT);
 		several->deadline_ns = weft_in_ms(2);
-		party_start(&party, (enum party_kind)kind, await_any, several);
-		CHECK_EQ(party_join(&party), -ETIMEDOUT);
+		party_start(&party, (enum kind)kind, await_any, several);
+		CHECK_EQ(party_end(&party), -ETIMEDOUT);
 		CHECK_EQ(several->index, MANY);
 		several_free(several);
 	}
@@ -512,12 +512,12 @@ TEST(promise, duplicates)
 	struct several several = { .list = { promise, promise, promise },
 				   .count = 3,
 				   .deadline_ns = WEFT_FOREVER };
-	struct test_party party;
+	struct party party;
 
-	party_start(&party, PARTY_TASK, await_all, &several);
-	let_others_wait();
+	party_start(&party, PRIVATE, await_all, &several);
+	let_others();
 	CHECK_EQ(weft_promise_resolve(promise, one), 0);
-	CHECK_EQ(party_join(&party), 0);
+	CHECK_EQ(party_end(&party), 0);
 	weft_promise_free(promise);
 }
 
@@ -543,12 +543,12 @@ static int watch_two(void *arg)
 TEST(promise, a_watch_fires_with_its_result)
 {
 	weft_promise *promises[2] = { new_promise(), new_promise() };
-	struct test_party party;
+	struct party party;
 
-	party_start(&party, PARTY_TASK, watch_two, promises);
-	let_others_wait();
+	party_start(&party, PRIVATE, watch_two, promises);
+	let_others();
 	CHECK_EQ(weft_promise_reject(promises[1], -EIO), 0);
-	CHECK_EQ(party_join(&party), 11);
+	CHECK_EQ(party_end(&party), 11);
 	CHECK_EQ(weft_promise_resolve(promises[0], one), 0);
 	weft_promise_free(promises[0]);
 	weft_promise_free(promises[1]);
@@ -608,39 +608,39 @@ static int follow(void *arg)
 
 TEST(promise, progress_reaches_those_who_follow)
 {
-	for (int kind = 0; kind < PARTY_KINDS; kind++) {
+	for (int kind = 0; kind < KINDS; kind++) {
 		struct follow call = { new_promise(), 0, WEFT_FOREVER };
-		struct test_party party;
+		struct party party;
 
-		party_start(&party, (enum party_kind)kind, follow, &call);
+		party_start(&party, (enum kind)kind, follow, &call);
 		for (intptr_t i = 1; i <= 20; i++) {
 			CHECK_EQ(weft_promise_progress(call.promise, (void *)i), 0);
 			while (call.last != i)
 				CHECK_EQ(weft_sleep(50000), 0);
 		}
-		let_others_wait();
+		let_others();
 		CHECK_EQ(weft_promise_resolve(call.promise, one), 0);
-		CHECK_EQ(party_join(&party), 0);
+		CHECK_EQ(party_end(&party), 0);
 		weft_promise_free(call.promise);
 	}
 }
 
 TEST(promise, who_follows_hears_of_error_cancel_and_deadline)
 {
-	for (int kind = 0; kind < PARTY_KINDS; kind++) {
+	for (int kind = 0; kind < KINDS; kind++) {
 		struct follow call = { new_promise(), 0, weft_in_ms(2) };
-		struct test_party party;
+		struct party party;
 
-		party_start(&party, (enum party_kind)kind, follow, &call);
-		CHECK_EQ(party_join(&party), -ETIMEDOUT);
+		party_start(&party, (enum kind)kind, follow, &call);
+		CHECK_EQ(party_end(&party), -ETIMEDOUT);
 		call.deadline_ns = WEFT_FOREVER;
-		party_start(&party, (enum party_kind)kind, follow, &call);
-		let_others_wait();
+		party_start(&party, (enum kind)kind, follow, &call);
+		let_others();
 		if (kind % 2)
 			CHECK_EQ(weft_promise_cancel(call.promise), 0);
 		else
 			CHECK_EQ(weft_promise_reject(call.promise, -EIO), 0);
-		CHECK_EQ(party_join(&party), kind % 2 ? -ECANCELED : -EIO);
+		CHECK_EQ(party_end(&party), kind % 2 ? -ECANCELED : -EIO);
 		weft_promise_free(call.promise);
 	}
 }
@@ -756,14 +756,14 @@ TEST(promise, a_callback_may_wait)
 {
 	weft_promise *promise = new_promise(), *other = new_promise();
 	struct await call = { promise, WEFT_FOREVER, NULL };
-	struct test_party party;
+	struct party party;
 
 	CHECK_EQ(weft_promise_resolve(other, NULL), 0);
 	CHECK_EQ(weft_promise_then(promise, await_in_callback, other), 0);
-	party_start(&party, PARTY_TASK, await, &call);
+	party_start(&party, PRIVATE, await, &call);
 	CHECK_EQ(weft_promise_resolve(promise, one), 0);
 	CHECK_EQ(heard.calls, 1);
-	CHECK_EQ(party_join(&party), 0);
+	CHECK_EQ(party_end(&party), 0);
 	weft_promise_free(promise);
 	weft_promise_free(other);
 }
@@ -959,16 +959,16 @@ static void dump_waiters(void *arg)
 			       .deadline_ns = WEFT_FOREVER };
 	struct several any = all;
 	struct await call = { promise, WEFT_FOREVER, arg };
-	struct test_party parties[3];
+	struct party parties[3];
 
-	party_start(&parties[0], PARTY_TASK, await, &call);
-	party_start(&parties[1], PARTY_SHARED, await_all, &all);
-	party_start(&parties[2], PARTY_TASK, await_any, &any);
-	let_others_wait();
+	party_start(&parties[0], PRIVATE, await, &call);
+	party_start(&parties[1], SHARED, await_all, &all);
+	party_start(&parties[2], PRIVATE, await_any, &any);
+	let_others();
 	weft_dump(2);
 	CHECK_EQ(weft_promise_resolve(list[0], NULL), 0);
 	for (int i = 0; i < 3; i++)
-		CHECK_EQ(party_join(&parties[i]), 0);
+		CHECK_EQ(party_end(&parties[i]), 0);
 	weft_promise_free(promise);
 }
 

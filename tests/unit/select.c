@@ -202,18 +202,18 @@ static void free_all(struct selecting *s)
 
 TEST(select, all_parties_wait_to_receive)
 {
-	for (int kind = 0; kind < PARTY_KINDS; kind++) {
+	for (int kind = 0; kind < KINDS; kind++) {
 		for (unsigned count = 1; count <= MANY; count += 19) {
 			struct selecting s;
-			struct test_party party;
+			struct party party;
 			int value = 42, none;
 
 			open_all(&s, count, false);
-			party_start(&party, (enum party_kind)kind, select_all, &s);
-			let_others_wait();
+			party_start(&party, (enum kind)kind, select_all, &s);
+			let_others();
 			CHECK_EQ(weft_chan_send(s.chans[count - 1], &value, WEFT_FOREVER), 0);
 			/* it has left the other queues by the time it is over */
-			CHECK_EQ(party_join(&party), (int)count - 1);
+			CHECK_EQ(party_end(&party), (int)count - 1);
 			CHECK_EQ(s.value, 42);
 			CHECK_EQ(s.result, 0);
 			for (unsigned i = 0; i < count; i++) {
@@ -227,18 +227,18 @@ TEST(select, all_parties_wait_to_receive)
 
 TEST(select, all_parties_wait_to_send)
 {
-	for (int kind = 0; kind < PARTY_KINDS; kind++) {
+	for (int kind = 0; kind < KINDS; kind++) {
 		for (unsigned count = 1; count <= MANY; count += 19) {
 			struct selecting s;
-			struct test_party party;
+			struct party party;
 			int value = -1;
 
 			open_all(&s, count, true);
-			party_start(&party, (enum party_kind)kind, select_all, &s);
-			let_others_wait();
+			party_start(&party, (enum kind)kind, select_all, &s);
+			let_others();
 			CHECK_EQ(weft_chan_recv(s.chans[count - 1], &value, WEFT_FOREVER), 0);
 			CHECK_EQ(value, (int)count - 1);
-			CHECK_EQ(party_join(&party), (int)count - 1);
+			CHECK_EQ(party_end(&party), (int)count - 1);
 			for (unsigned i = 0; i < count; i++)
 				CHECK_EQ(weft_chan_try_recv(s.chans[i], &value), -EAGAIN);
 			free_all(&s);
@@ -248,16 +248,16 @@ TEST(select, all_parties_wait_to_send)
 
 TEST(select, close_wakes_a_select_and_names_the_case)
 {
-	for (int kind = 0; kind < PARTY_KINDS; kind++) {
+	for (int kind = 0; kind < KINDS; kind++) {
 		for (int sends = 0; sends < 2; sends++) {
 			struct selecting s;
-			struct test_party party;
+			struct party party;
 
 			open_all(&s, 3, sends);
-			party_start(&party, (enum party_kind)kind, select_all, &s);
-			let_others_wait();
+			party_start(&party, (enum kind)kind, select_all, &s);
+			let_others();
 			CHECK_EQ(weft_chan_close(s.chans[1]), 0);
-			CHECK_EQ(party_join(&party), 1);
+			CHECK_EQ(party_end(&party), 1);
 			CHECK_EQ(s.result, -EPIPE);
 			free_all(&s);
 		}
@@ -266,23 +266,23 @@ TEST(select, close_wakes_a_select_and_names_the_case)
 
 TEST(select, deadline_and_cancel_leave_the_queues)
 {
-	for (int kind = 0; kind < PARTY_KINDS; kind++) {
+	for (int kind = 0; kind < KINDS; kind++) {
 		struct selecting s;
-		struct test_party party;
+		struct party party;
 		int value = 1;
 
 		open_all(&s, 3, false);
 		s.deadline_ns = weft_in_ms(3);
-		party_start(&party, (enum party_kind)kind, select_all, &s);
-		CHECK_EQ(party_join(&party), -ETIMEDOUT);
+		party_start(&party, (enum kind)kind, select_all, &s);
+		CHECK_EQ(party_end(&party), -ETIMEDOUT);
 		for (int i = 0; i < 3; i++)
 			CHECK_EQ(weft_chan_try_send(s.chans[i], &value), -EAGAIN);
-		if (kind != PARTY_THREAD) {
+		if (kind != THREAD) {
 			s.deadline_ns = WEFT_FOREVER;
-			party_start(&party, (enum party_kind)kind, select_all, &s);
-			let_others_wait();
+			party_start(&party, (enum kind)kind, select_all, &s);
+			let_others();
 			CHECK_EQ(weft_cancel(party.task), 0);
-			CHECK_EQ(party_join(&party), -ECANCELED);
+			CHECK_EQ(party_end(&party), -ECANCELED);
 		}
 		free_all(&s);
 	}
@@ -304,16 +304,16 @@ static int select_both_ways(void *arg)
 /* It does not talk to itself; two of them talk to each other. */
 TEST(select, send_and_receive_on_one_channel)
 {
-	for (int one = 0; one < PARTY_KINDS; one++) {
-		for (int two = 0; two < PARTY_KINDS; two++) {
+	for (int one = 0; one < KINDS; one++) {
+		for (int two = 0; two < KINDS; two++) {
 			weft_chan *chan = new_chan(0);
-			struct test_party a, b;
+			struct party a, b;
 
-			party_start(&a, (enum party_kind)one, select_both_ways, chan);
-			let_others_wait();
-			CHECK_EQ(a.ended, false);
-			party_start(&b, (enum party_kind)two, select_both_ways, chan);
-			CHECK_EQ(party_join(&a) + party_join(&b), 1);
+			party_start(&a, (enum kind)one, select_both_ways, chan);
+			let_others();
+			CHECK_EQ(a.over, false);
+			party_start(&b, (enum kind)two, select_both_ways, chan);
+			CHECK_EQ(party_end(&a) + party_end(&b), 1);
 			weft_chan_free(chan);
 		}
 	}
@@ -351,16 +351,16 @@ static int pong(void *arg)
 /* Locks are taken in one order, whatever that of the cases is. */
 TEST(select, two_selects_meet_in_opposite_order)
 {
-	for (int one = 0; one < PARTY_KINDS; one++) {
-		for (int two = 0; two < PARTY_KINDS; two++) {
+	for (int one = 0; one < KINDS; one++) {
+		for (int two = 0; two < KINDS; two++) {
 			struct selecting s;
-			struct test_party a, b;
+			struct party a, b;
 
 			open_all(&s, 2, false);
-			party_start(&a, (enum party_kind)one, ping, &s);
-			party_start(&b, (enum party_kind)two, pong, &s);
-			party_join(&a);
-			party_join(&b);
+			party_start(&a, (enum kind)one, ping, &s);
+			party_start(&b, (enum kind)two, pong, &s);
+			party_end(&a);
+			party_end(&b);
 			free_all(&s);
 		}
 	}
@@ -403,14 +403,14 @@ static int set_timer(void *arg)
 TEST(select, a_timer_that_is_set_meanwhile)
 {
 	weft_chan *timer;
-	struct test_party party;
+	struct party party;
 
 	CHECK_EQ(weft_timer_new(&timer, WEFT_FOREVER, 0), 0);
 	weft_case cases[] = { WEFT_RECV(timer, NULL) };
-	party_start(&party, PARTY_TASK, set_timer, timer);
+	party_start(&party, PRIVATE, set_timer, timer);
 	CHECK_EQ(weft_select(cases, 1, WEFT_FOREVER), 0);
 	CHECK_EQ(cases[0].result, 0);
-	party_join(&party);
+	party_end(&party);
 	weft_chan_free(timer);
 }
 
@@ -440,18 +440,18 @@ static int wait_for_end(void *arg)
 	return weft_chan_recv(arg, NULL, WEFT_FOREVER);
 }
 
-static void mix(enum party_kind kind, int which)
+static void mix(enum kind kind, int which)
 {
 	weft_chan *gate = new_chan(0);
 	struct mixed mixed = { .chan = new_chan(0) };
-	struct test_party party;
+	struct party party;
 	int fds[2];
 
 	CHECK_EQ(pipe(fds), 0);
 	mixed.fd = fds[0];
 	CHECK_EQ(weft_spawn(&mixed.task, NULL, wait_for_end, gate), 0);
 	party_start(&party, kind, select_mixed, &mixed);
-	let_others_wait();
+	let_others();
 	if (which == 0)
 		send_int(mixed.chan, 1);
 	else if (which == 1)
@@ -460,7 +460,7 @@ static void mix(enum party_kind kind, int which)
 		CHECK_EQ(weft_chan_close(gate), 0);
 	else
 		CHECK_EQ(weft_close(fds[0]), 0);
-	CHECK_EQ(party_join(&party), which == 3 ? 11 : which);
+	CHECK_EQ(party_end(&party), which == 3 ? 11 : which);
 	if (which != 2)
 		CHECK_EQ(weft_chan_close(gate), 0);
 	CHECK_EQ(weft_join(mixed.task, WEFT_FOREVER, NULL), 0); /* the handle is good still */
@@ -473,9 +473,9 @@ static void mix(enum party_kind kind, int which)
 
 TEST(select, a_channel_a_descriptor_and_a_task)
 {
-	for (int kind = 0; kind < PARTY_KINDS; kind++)
+	for (int kind = 0; kind < KINDS; kind++)
 		for (int which = 0; which < 4; which++)
-			mix((enum party_kind)kind, which);
+			mix((enum kind)kind, which);
 }
 
 struct settling {
@@ -494,20 +494,20 @@ static int select_promise(void *arg)
 
 TEST(select, a_promise_for_all_parties)
 {
-	for (int kind = 0; kind < PARTY_KINDS; kind++) {
+	for (int kind = 0; kind < KINDS; kind++) {
 		struct settling s = { .chan = new_chan(0) };
 		weft_case settled[] = { WEFT_SETTLED(NULL) };
-		struct test_party party;
+		struct party party;
 
 		for (int settles = 0; settles < 2; settles++) {
 			CHECK_EQ(weft_promise_new(&s.promise), 0);
-			party_start(&party, (enum party_kind)kind, select_promise, &s);
-			let_others_wait();
+			party_start(&party, (enum kind)kind, select_promise, &s);
+			let_others();
 			if (settles)
 				CHECK_EQ(weft_promise_resolve(s.promise, NULL), 0);
 			else
 				send_int(s.chan, 1);
-			CHECK_EQ(party_join(&party), settles);
+			CHECK_EQ(party_end(&party), settles);
 			settled[0].object = s.promise;
 			CHECK_EQ(weft_select(settled, 1, WEFT_NOWAIT), settles ? 0 : -EAGAIN);
 			weft_promise_free(s.promise);
@@ -524,7 +524,7 @@ TEST(select, sources_that_are_ready_at_once)
 	CHECK_EQ(pipe(fds), 0);
 	CHECK_EQ(weft_spawn(&task, NULL, wait_for_end, NULL), 0);
 	CHECK_EQ(weft_cancel(task), 0);
-	let_others_wait();
+	let_others();
 	weft_case ended[] = { WEFT_ENDED(task) };
 	CHECK_EQ(weft_select(ended, 1, WEFT_NOWAIT), 0);
 	weft_case self[] = { WEFT_ENDED(weft_self()) };

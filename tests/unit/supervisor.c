@@ -31,9 +31,9 @@ TEST(supervisor, restarts_with_fresh_state_and_the_same_mailbox)
 	weft_actor *actor = spawn_under(supervisor);
 	weft_promise *killer;
 
-	send(actor, BODY(ADD, 5));
+	tell(actor, BODY(ADD, 5));
 	killer = request(actor, BODY(FAIL, 0));
-	send(actor, BODY(ADD, 6));
+	tell(actor, BODY(ADD, 6));
 	CHECK_EQ(ask(actor, BODY(ADD, 1)), 7);
 	CHECK_EQ(outcome(killer), -EIO);
 	CHECK_EQ(counter.lives, 2);
@@ -53,8 +53,8 @@ TEST(supervisor, restarts_while_its_actors_drain)
 	weft_supervisor *supervisor = supervise(1, 0, NULL);
 	weft_actor *actor = spawn_under(supervisor);
 
-	send(actor, BODY(FAIL, 0));
-	send(actor, BODY(ADD, 6));
+	tell(actor, BODY(FAIL, 0));
+	tell(actor, BODY(ADD, 6));
 	CHECK_EQ(weft_supervisor_stop(supervisor, WEFT_ACTOR_DRAIN), 0);
 	CHECK_EQ(weft_supervisor_wait(supervisor, WEFT_FOREVER), 0);
 	CHECK_EQ(join(actor), 0);
@@ -68,7 +68,7 @@ TEST(supervisor, a_normal_end_is_no_failure)
 	weft_supervisor *supervisor = supervise(3, 0, NULL);
 	weft_actor *actor = spawn_under(supervisor);
 
-	send(actor, BODY(DONE, 0));
+	tell(actor, BODY(DONE, 0));
 	CHECK_EQ(join(actor), 0);
 	CHECK_EQ(weft_supervisor_restarts(supervisor), 0);
 	CHECK_EQ(weft_supervisor_wait(supervisor, WEFT_NOWAIT), -EAGAIN);
@@ -106,7 +106,7 @@ TEST(supervisor, without_attributes_the_first_failure_is_the_last)
 
 	CHECK_EQ(weft_supervisor_new(&supervisor, NULL), 0);
 	actor = spawn_under(supervisor);
-	send(actor, BODY(FAIL, 0));
+	tell(actor, BODY(FAIL, 0));
 	CHECK_EQ(weft_supervisor_wait(supervisor, WEFT_FOREVER), -EIO);
 	CHECK_EQ(join(actor), -EIO);
 	weft_supervisor_free(supervisor);
@@ -212,14 +212,14 @@ TEST(supervisor, is_awaited_and_stopped_by_plain_threads)
 {
 	weft_supervisor *supervisor = supervise(0, 0, NULL);
 	weft_actor *actor = spawn_under(supervisor);
-	struct test_party parties[PARTY_KINDS];
+	struct party parties[KINDS];
 
-	for (int kind = 0; kind < PARTY_KINDS; kind++)
-		party_start(&parties[kind], (enum party_kind)kind, wait_for_supervisor, supervisor);
-	let_others_wait();
+	for (int kind = 0; kind < KINDS; kind++)
+		party_start(&parties[kind], (enum kind)kind, wait_for_supervisor, supervisor);
+	let_others();
 	CHECK_EQ(weft_supervisor_stop(supervisor, WEFT_ACTOR_CANCEL), 0);
-	for (int kind = 0; kind < PARTY_KINDS; kind++)
-		CHECK_EQ(party_join(&parties[kind]), 0);
+	for (int kind = 0; kind < KINDS; kind++)
+		CHECK_EQ(party_end(&parties[kind]), 0);
 	CHECK_EQ(join(actor), -ECANCELED);
 	weft_supervisor_free(supervisor);
 }

@@ -2,7 +2,7 @@
  *
  * sync_barrier.c - barriers: nobody passes before all are there, and one is told so.
  */
-#include "sync.h"
+#include "parties.h"
 
 static weft_barrier barrier;
 

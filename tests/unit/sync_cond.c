@@ -2,7 +2,7 @@
  *
  * sync_cond.c - conditions: the mutex is there again, however a wait ends, and no signal is lost.
  */
-#include "sync.h"
+#include "parties.h"
 
 static weft_mutex mutex = WEFT_MUTEX_INIT;
 static weft_cond cond = WEFT_COND_INIT;

@@ -2,7 +2,7 @@
  *
  * sync_event.c - events: one for all, and one for one.
  */
-#include "sync.h"
+#include "parties.h"
 
 static weft_event event = WEFT_EVENT_INIT, automatic = WEFT_EVENT_AUTO_INIT;
 

@@ -2,7 +2,7 @@
  *
  * sync_mutex.c - mutexes: whose they are, who comes next, and every error.
  */
-#include "sync.h"
+#include "parties.h"
 
 static weft_mutex mutex = WEFT_MUTEX_INIT;
 static int trace[64];

@@ -2,7 +2,7 @@
  *
  * sync_once.c - what is done once, also if doing it takes a while, or fails.
  */
-#include "sync.h"
+#include "parties.h"
 
 static weft_once_flag flag = WEFT_ONCE_INIT;
 static weft_event go = WEFT_EVENT_INIT;

@@ -2,7 +2,7 @@
  *
  * sync_rwlock.c - many readers or one writer, and whose turn it is.
  */
-#include "sync.h"
+#include "parties.h"
 
 static weft_rwlock lock = WEFT_RWLOCK_INIT;
 static char said[64];

@@ -2,7 +2,7 @@
  *
  * sync_semaphore.c - permits: none lost, none doubled, and nobody is passed.
  */
-#include "sync.h"
+#include "parties.h"
 
 static weft_semaphore semaphore = WEFT_SEMAPHORE_INIT(0);
 

@@ -2,7 +2,7 @@
  *
  * sync_waitgroup.c - waiting until a count is 0.
  */
-#include "sync.h"
+#include "parties.h"
 
 static weft_waitgroup group = WEFT_WAITGROUP_INIT;
 
