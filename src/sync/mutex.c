@@ -116,14 +116,28 @@ static noinline int unlock_slow(struct mutex *mutex)
 	return 0;
 }
 
+/* All but the one case: alone, and nobody waits. */
+static coldpath int unlock_rare(struct mutex *mutex)
+{
+	const struct task *self = weft__thread.task;
+
+	if (likely(self != NULL) && likely(cas64(&mutex->sync.word, party_token(self), 0)))
+		return 0;
+	return unlock_slow(mutex);
+}
+
+/* What this takes in a process of one thread is a handful of instructions, and above all few
+ * jumps that are taken: hence the cold functions on the way out. */
 int weft_mutex_unlock(weft_mutex *public)
 {
 	struct mutex *mutex = mutex_of(public);
 	struct task *self = weft__thread.task;
 
-	if (likely(self != NULL) && likely(cas64(&mutex->sync.word, party_token(self), 0)))
-		return 0;
-	return unlock_slow(mutex);
+	if (unlikely(!self || !weft__single_threaded()))
+		return unlock_rare(mutex);
+	if (unlikely(!cas64_alone(&mutex->sync.word, party_token(self), 0)))
+		return unlock_rare(mutex);
+	return 0;
 }
 
 /* --- lock --------------------------------------------------------------------------------- */
@@ -251,14 +265,25 @@ static noinline int lock_slow(struct mutex *mutex, int64_t deadline_ns, uint32_t
 	return lock_wait(mutex, &wait);
 }
 
+static coldpath int lock_rare(struct mutex *mutex, int64_t deadline_ns)
+{
+	const struct task *self = weft__thread.task;
+
+	if (likely(self != NULL) && likely(cas64(&mutex->sync.word, 0, party_token(self))))
+		return 0;
+	return lock_slow(mutex, deadline_ns, 0);
+}
+
 int weft_mutex_lock(weft_mutex *public, int64_t deadline_ns)
 {
 	struct mutex *mutex = mutex_of(public);
 	struct task *self = weft__thread.task;
 
-	if (likely(self != NULL) && likely(cas64(&mutex->sync.word, 0, party_token(self))))
-		return 0;
-	return lock_slow(mutex, deadline_ns, 0);
+	if (unlikely(!self || !weft__single_threaded()))
+		return lock_rare(mutex, deadline_ns);
+	if (unlikely(!cas64_alone(&mutex->sync.word, 0, party_token(self))))
+		return lock_rare(mutex, deadline_ns);
+	return 0;
 }
 
 /* --- init, fini ------------------------------------------------------------------------------ */
