@@ -454,6 +454,23 @@ TEST(overflow, that_jumps_the_guard_is_found_when_the_task_parks)
 	CHECK(strstr(death.text, "\"jumper\" (spawned at ") != NULL);
 	CHECK(strstr(death.text, "memory below them was overwritten") != NULL);
 }
+
+static void jump_alone(void *arg)
+{
+	weft_attr attr = { .name = "jumper" };
+
+	spawn_and_join(&attr, jumping_task, arg);
+}
+
+/* Past all stacks that there are: what is there is no guard, and no memory either. */
+TEST(overflow, that_leaves_the_arena_is_reported)
+{
+	struct death death = run_to_death(jump_alone, (void *)(size_t)(48 << 20));
+
+	CHECK(death.signal == SIGSEGV || death.signal == SIGABRT);
+	CHECK(strstr(death.text, "stack overflow in task ") != NULL);
+	CHECK(strstr(death.text, "\"jumper\" (spawned at ") != NULL);
+}
 #endif
 
 /* It comes back before it parks: nothing is to be seen but the canary. */
