@@ -44,6 +44,8 @@ void weft__co_yield(void);
 void weft__co_release(struct stCoRoutine_t *co);
 void weft__co_reset(struct stCoRoutine_t *co);
 struct stShareStack_t *weft__co_alloc_sharestack(int count, int stack_bytes);
+/** 0, or a negative errno. */
+int weft__co_free_sharestack(struct stShareStack_t *stacks);
 
 /* --- thread.c --------------------------------------------------------------------------- */
 

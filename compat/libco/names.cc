@@ -68,6 +68,16 @@ stShareStack_t *co_alloc_sharestack(int count, int stack_size)
 	return weft__co_alloc_sharestack(count, stack_size);
 }
 
+int co_free_sharestack(stShareStack_t *stacks)
+{
+	int rc = weft__co_free_sharestack(stacks);
+
+	if (rc == 0)
+		return 0;
+	errno = -rc;
+	return -1;
+}
+
 stCoEpoll_t *co_get_epoll_ct()
 {
 	return weft__co_loop();

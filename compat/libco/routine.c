@@ -46,6 +46,15 @@ struct stShareStack_t *weft__co_alloc_sharestack(int count, int stack_bytes)
 	return stacks;
 }
 
+int weft__co_free_sharestack(struct stShareStack_t *stacks)
+{
+	int rc = stacks && stacks->group ? weft_stack_group_free(stacks->group) : 0;
+
+	if (rc == 0)
+		weft__free(stacks);
+	return rc;
+}
+
 /* --- beginning and end ------------------------------------------------------------------ */
 
 static void free_record(struct stCoRoutine_t *co)

@@ -557,11 +557,13 @@ void *echoes(void *fd)
 	return NULL;
 }
 
+stCoRoutine_t *sessions[CLIENTS];
+
 void *serves(void *fd)
 {
 	co_enable_hook_sys();
 	for (int i = 0; i < CLIENTS; i++)
-		start(echoes, (void *)(intptr_t)co_accept(*(int *)fd, NULL, NULL));
+		sessions[i] = start(echoes, (void *)(intptr_t)co_accept(*(int *)fd, NULL, NULL));
 	return NULL;
 }
 
@@ -588,11 +590,16 @@ TEST(libco_calls, an_echo_server_loses_nothing)
 {
 	struct sockaddr_in addr;
 	int fd = listener(&addr);
+	stCoRoutine_t *server = start(serves, &fd), *clients[CLIENTS];
 
-	start(serves, &fd);
 	for (int i = 0; i < CLIENTS; i++)
-		start(talks, &addr);
+		clients[i] = start(talks, &addr);
 	loop_until_finished(2 * CLIENTS);
+	for (int i = 0; i < CLIENTS; i++) {
+		co_release(sessions[i]);
+		co_release(clients[i]);
+	}
+	co_release(server);
 }
 
 } // namespace

@@ -68,6 +68,9 @@ stCoRoutine_t *co_self();
 
 /** Stacks to be shared; coroutines are dealt to them in turn. NULL and errno on failure. */
 stShareStack_t *co_alloc_sharestack(int count, int stack_size);
+/** Gives them back, which the original cannot. 0; -1 and errno: EBUSY (a coroutine has not
+ * ended), EPERM (another thread's). */
+int co_free_sharestack(stShareStack_t *stacks);
 
 /* --- the loop ---------------------------------------------------------------------- */
 
