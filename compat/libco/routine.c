@@ -160,16 +160,22 @@ void weft__co_resume(struct stCoRoutine_t *co)
 	else if (unlikely(!co->hand.task))
 		rc = co->over ? -ESRCH : make_task(co);
 	if (rc == 0)
-		rc = weft__handoff_resume(&co->hand);
-	if (unlikely(rc < 0))
+		rc = weft__handoff_take(&co->hand);
+	if (unlikely(rc < 0)) {
 		refused(rc);
+		return;
+	}
+	weft__handoff_resume(&co->hand);
 }
 
 void weft__co_yield(void)
 {
-	if (unlikely(weft__handoff_yield() < 0))
+	if (unlikely(!co_running())) {
 		CO_MISUSE(EPERM,
 			  "co_yield: the caller is no coroutine, there is nobody to go back to");
+		return;
+	}
+	weft__handoff_yield();
 }
 
 /* --- release and reset ----------------------------------------------------------------------- */

@@ -5,6 +5,7 @@
 #include <errno.h>
 
 #include <base/clock.h>
+#include <base/cpu.h>
 #include <base/syscall.h>
 #include <core/deadline.h>
 #include <core/exit.h>
@@ -16,11 +17,6 @@
 static inline struct handoff *handoff_of(const struct task *task)
 {
 	return task && task->ext ? task->ext->handoff : NULL;
-}
-
-struct handoff *weft__handoff_self(void)
-{
-	return handoff_of(weft__thread.task);
 }
 
 /* --- beginning and end ------------------------------------------------------------- */
@@ -52,13 +48,15 @@ static noinline void __attribute__((noreturn)) vanish(struct task *self)
 	weft__exit_unwound(0);
 }
 
+static always_inline void check(const struct handoff *hand)
+{
+	if (unlikely(hand && hand->dropped))
+		vanish(hand->task);
+}
+
 void weft__handoff_check(void)
 {
-	struct task *self = weft__thread.task;
-	const struct handoff *hand = handoff_of(self);
-
-	if (unlikely(hand && hand->dropped))
-		vanish(self);
+	check(weft__handoff_self());
 }
 
 int weft__handoff_new(struct handoff *hand, const weft_attr *attr, weft_fn *fn, void *arg,
@@ -118,7 +116,7 @@ static void take_woken(struct worker *worker, struct task *task)
 
 /* Its wait ends now, whatever it was for. A sleep that is over by its timer relies on the
  * timer's having fired, so it is another end for a sleep. */
-static int end_wait(struct worker *worker, struct task *task, int result)
+static noinline int end_wait(struct worker *worker, struct task *task, int result)
 {
 	enum task_state state = task_state(task);
 	uint32_t word = atomic_load_explicit(&task->wait, memory_order_relaxed);
@@ -152,7 +150,7 @@ static int adopt(struct worker *worker, struct task *task)
 }
 
 /* Out of wherever it is. */
-static int take(struct worker *worker, struct task *task, int result)
+static noinline int take_rare(struct worker *worker, struct task *task, int result)
 {
 	int rc = task_is_foreign(task) ? adopt(worker, task) : 0;
 
@@ -165,8 +163,17 @@ static int take(struct worker *worker, struct task *task, int result)
 	return end_wait(worker, task, result);
 }
 
-/* G1. @task is in no queue. */
-static void hand_over(struct worker *worker, struct task *self, struct task *task)
+static always_inline int take(struct worker *worker, struct task *task, int result)
+{
+	if (unlikely(task_state(task) != WAIT_RESUME || task_is_foreign(task)))
+		return take_rare(worker, task, result);
+	wait_word_take(&task->wait); /* nobody else can (G3) */
+	task->result = result;
+	return 0;
+}
+
+/* G1 */
+static always_inline void hand_over(struct worker *worker, struct task *self, struct task *task)
 {
 	struct handoff *own = handoff_of(self);
 
@@ -184,7 +191,7 @@ static void hand_over(struct worker *worker, struct task *self, struct task *tas
 }
 
 /* 0, or why the caller cannot resume it. */
-static int look_at(const struct handoff *hand, const struct task *self)
+static always_inline int look_at(const struct handoff *hand, const struct task *self)
 {
 	if (!hand->task)
 		return -ESRCH;
@@ -193,17 +200,16 @@ static int look_at(const struct handoff *hand, const struct task *self)
 	return hand->task == self || hand->resuming ? -EBUSY : 0;
 }
 
-int weft__handoff_resume(struct handoff *hand)
+int weft__handoff_take(struct handoff *hand)
 {
-	struct worker *worker = weft__thread.worker;
-	struct task *self = weft__thread.task, *task = hand->task;
-	int rc = look_at(hand, self);
+	int rc = look_at(hand, weft__thread.task);
 
-	if (rc == 0)
-		rc = take(worker, task, -ETIMEDOUT);
-	if (rc == 0)
-		hand_over(worker, self, task);
-	return rc;
+	return likely(rc == 0) ? take(weft__thread.worker, hand->task, -ETIMEDOUT) : rc;
+}
+
+RETURNS_BY_JUMP void weft__handoff_resume(struct handoff *hand)
+{
+	hand_over(weft__thread.worker, weft__thread.task, hand->task);
 }
 
 int weft__handoff_end(struct handoff *hand)
@@ -229,17 +235,15 @@ int weft__handoff_end(struct handoff *hand)
 	return 0;
 }
 
-int weft__handoff_yield(void)
+RETURNS_BY_JUMP void weft__handoff_yield(void)
 {
 	struct task *self = weft__thread.task;
+	const struct handoff *hand = self->ext->handoff;
 
-	if (!handoff_of(self))
-		return -EPERM;
-	weft__handoff_check();
+	check(hand);
 	wait_begin(self, WAIT_SHIELD);
 	leave_parked(weft__thread.worker, self, WAIT_RESUME);
-	weft__handoff_check();
-	return 0;
+	check(hand);
 }
 
 /* --- the loop of a thread ------------------------------------------------------------ */

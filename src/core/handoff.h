@@ -26,6 +26,7 @@
 #ifndef WEFT_CORE_HANDOFF_H
 #define WEFT_CORE_HANDOFF_H
 
+#include <base/thread.h>
 #include <core/task.h>
 
 /** Part of a record that its maker keeps until on_end. */
@@ -50,18 +51,31 @@ int weft__handoff_new(struct handoff *hand, const weft_attr *attr, weft_fn *fn, 
 		      const char *site) WEFT_PRIVATE;
 
 /**
- * weft__handoff_resume - run it until it suspends itself, waits or ends
+ * weft__handoff_take - take a task out of wherever it is, to be resumed
  *
- * One that waits in a call is resumed as well: its wait ends as if its time were over.
+ * One that waits in a call is taken as well: its wait ends as if its time were over.
  *
- * Return: 0, -ESRCH (it has ended; or waits in the parent of this process), -EPERM (another
- * thread's), -EBUSY (it runs; or has resumed the caller; or what it waits for cannot be given
- * up).
+ * Return: 0: weft__handoff_resume() must follow; -ESRCH (it has ended; or waits in the parent
+ * of this process), -EPERM (another thread's), -EBUSY (it runs; or has resumed the caller; or
+ * what it waits for cannot be given up).
  */
-int weft__handoff_resume(struct handoff *hand) WEFT_PRIVATE;
+int weft__handoff_take(struct handoff *hand) WEFT_PRIVATE;
 
-/** Suspends the caller until it is resumed. 0, or -EPERM (it is none of these). */
-int weft__handoff_yield(void) WEFT_PRIVATE;
+/** Runs a task that has been taken until it suspends itself, waits or ends. A call of its own,
+ * to be a caller's last: when it returns the CPU's stack of return addresses is that of
+ * another task, and each frame more is a wrong guess. */
+void weft__handoff_resume(struct handoff *hand) WEFT_PRIVATE;
+
+/** The caller's, or NULL when it is none of these. */
+static inline struct handoff *weft__handoff_self(void)
+{
+	const struct task *self = weft__thread.task;
+
+	return likely(self && self->ext) ? self->ext->handoff : NULL;
+}
+
+/** Suspends the caller, which is one of these, until it is resumed. Likewise. */
+void weft__handoff_yield(void) WEFT_PRIVATE;
 
 /**
  * weft__handoff_end - end it without running its frames any further (G5)
@@ -71,9 +85,6 @@ int weft__handoff_yield(void) WEFT_PRIVATE;
  * given up; -EPERM (another thread's).
  */
 int weft__handoff_end(struct handoff *hand) WEFT_PRIVATE;
-
-/** The caller's, or NULL when it is none of these. */
-struct handoff *weft__handoff_self(void) WEFT_PRIVATE;
 
 /** Ends the caller when weft__handoff_end() has asked it to. After a wait of a caller that is
  * none of these, too. */
