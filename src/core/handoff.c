@@ -251,8 +251,10 @@ RETURNS_BY_JUMP void weft__handoff_yield(void)
 /* The worker's own loop would wait as well, but main is to go on after it. */
 static void wait_for_events(struct worker *worker, int64_t wait_ns)
 {
-	int64_t now_ns = weft__now(), next_ns = weft__wheel_next(&worker->wheel);
+	int64_t now_ns = weft__now(), next_ns = weft__stack_age(now_ns);
+	int64_t due_ns = worker->wheel.armed ? weft__wheel_next(&worker->wheel) : INT64_MAX;
 
+	next_ns = due_ns < next_ns ? due_ns : next_ns;
 	if (next_ns != INT64_MAX && next_ns - now_ns < wait_ns)
 		wait_ns = next_ns - now_ns;
 	if (wait_ns <= 0 || !weft__worker_announce_sleep(worker))
@@ -269,11 +271,9 @@ int weft__handoff_pass(int64_t wait_ns)
 
 	if (!self || !(self->flags & TASK_THREAD) || weft__thread.coroutine || worker->runtime)
 		return -EPERM;
-	weft__worker_look(worker);
-	if (!worker->queue.head && !worker->crowded) {
+	if (!worker->queue.head && !worker->crowded)
 		wait_for_events(worker, wait_ns);
-		weft__worker_look(worker);
-	}
+	weft__worker_look(worker);
 	weft__yield_now(self);
 	return 0;
 }

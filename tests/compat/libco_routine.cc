@@ -256,6 +256,33 @@ TEST(libco_routine, create_says_what_is_wrong)
 	CHECK_EQ(co_free_sharestack(co_alloc_sharestack(1, 0)), 0); /* never used */
 }
 
+extern "C" void weft__fault_fail(unsigned n);
+extern "C" bool weft__fault_fired(void);
+
+TEST(libco_routine, create_without_memory_leaves_nothing)
+{
+	stCoRoutineAttr_t attr;
+	stCoRoutine_t *co;
+	bool fired = true;
+
+	co_init_curr_thread_env();
+	for (unsigned n = 1; fired; n++) {
+		weft__fault_fail(n);
+		errno = 0;
+		attr.share_stack = co_alloc_sharestack(1, 0);
+		if (attr.share_stack && co_create(&co, &attr, two_letters, (void *)'a') == 0) {
+			co_resume(co);
+			co_release(co);
+		} else {
+			CHECK_EQ(errno, ENOMEM);
+		}
+		fired = weft__fault_fired();
+		weft__fault_fail(0);
+		CHECK_EQ(co_free_sharestack(attr.share_stack), 0);
+	}
+	CHECK_GE(trace.size(), 1);
+}
+
 /* --- stacks ------------------------------------------------------------------------------ */
 
 __attribute__((noinline)) int fill(size_t bytes)

@@ -4,7 +4,7 @@
  *
  * Each coroutine here is a task of weft that begins when it is resumed. What differs from the
  * original, and from what each call goes on to in weft's own interface, stands in
- * compat/README.md of weft's source.
+ * docs/design/compat.md of weft's source.
  *
  * C++11 to C++17: in C++20 co_yield is a keyword, and no function can have that name.
  */
