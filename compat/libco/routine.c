@@ -39,8 +39,10 @@ struct stShareStack_t *weft__co_alloc_sharestack(int count, int stack_bytes)
 		return NULL;
 	}
 	stacks = weft__calloc(1, sizeof(*stacks));
-	if (!stacks)
+	if (!stacks) {
+		errno = ENOMEM;
 		return NULL;
+	}
 	stacks->count = (unsigned)count;
 	stacks->stack_bytes = size_of_stack(stack_bytes);
 	return stacks;

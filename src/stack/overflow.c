@@ -19,7 +19,7 @@
 #include <stack/shared.h>
 #include <stack/stack.h>
 
-enum { DESCRIBERS = 4, WHO_BYTES = 256, FRAME_MOST = 64 << 20, NEAR = 4096 };
+enum { DESCRIBERS = 4, WHO_BYTES = 256 };
 
 static weft__describe_fn *_Atomic describers[DESCRIBERS];
 
@@ -94,6 +94,9 @@ static void report(const struct victim *victim, const char *what)
 		   victim->shared ? "shared " : "", what, remedy);
 }
 
+enum { FRAME_BELOW_BYTES = 256 /* red zone, and what a call pushes */ };
+#define FRAME_MAX_BYTES ((uintptr_t)64 << 20)
+
 /* --- whose stack -------------------------------------------------------------------- */
 
 static const struct strand *running_strand(void)
@@ -118,29 +121,30 @@ static bool victim_of_strand(const struct strand *strand, struct victim *ret)
 	       ret->slot.top == (const char *)strand;
 }
 
-/* A large frame has carried the stack pointer past the guard, and past the first stack of the
- * arena: what is there is nobody's. */
-static bool is_beyond(const char *addr, const char *sp, const char *low)
+/* A frame that reaches from the stack over its guard and more: the fault is in that frame, or
+ * where a call writes below it. Larger ones than this were no frame of a sane program. */
+static bool is_in_frame_below(const struct victim *victim, const char *addr, const char *sp)
 {
-	return sp < low && low - sp <= FRAME_MOST && addr >= sp - NEAR && addr < low;
+	const char *low = victim->slot.low;
+
+	return sp < low && addr < low && addr >= sp - FRAME_BELOW_BYTES &&
+	       (uintptr_t)low - (uintptr_t)sp <= FRAME_MAX_BYTES;
 }
 
 /* An overflow is a fault in a guard, from a stack pointer that is near it or has
- * left its stack altogether. A wild pointer that happens to point at a guard,
- * used by a stack that is in order, is not. */
-static bool find_victim(const char *addr, const char *sp, const stack_t *signal_stack,
-			struct victim *ret)
+ * left its stack altogether; or a fault in a frame that has stepped over the guard. A wild
+ * pointer that happens to point at a guard, used by a stack that is in order, is not. */
+static bool find_victim(const char *addr, const char *sp, struct victim *ret)
 {
 	struct stack_slot hit, on;
 	enum stack_hit sp_hit = weft__stack_find(sp, &on);
+	bool known = victim_of_strand(running_strand(), ret);
 
-	if (sp_hit == STACK_HIT_NONE &&
-	    (size_t)(sp - (const char *)signal_stack->ss_sp) >= signal_stack->ss_size)
-		return victim_of_strand(running_strand(), ret) &&
-		       is_beyond(addr, sp, ret->slot.low);
+	if (known && is_in_frame_below(ret, addr, sp))
+		return true;
 	if (weft__stack_find(addr, &hit) != STACK_HIT_GUARD || sp_hit == STACK_HIT_NONE)
 		return false;
-	if (victim_of_strand(running_strand(), ret))
+	if (known)
 		return sp < ret->slot.low || hit.low == ret->slot.low;
 	*ret = (struct victim){ .slot = hit };
 	return sp_hit == STACK_HIT_GUARD || on.top == hit.top;
@@ -222,8 +226,7 @@ static void on_fault(int sig, siginfo_t *info, void *ucontext)
 	struct victim victim;
 
 	if (info->si_code > 0 && info->si_addr != said &&
-	    find_victim(info->si_addr, ucontext_stack_pointer(ucontext),
-			&((const ucontext_t *)ucontext)->uc_stack, &victim)) {
+	    find_victim(info->si_addr, ucontext_stack_pointer(ucontext), &victim)) {
 		said = info->si_addr;
 		report(&victim, "");
 	} else if (WEFT_POISON_VACATED && info->si_code > 0 && is_stale_pointer(info, ucontext)) {

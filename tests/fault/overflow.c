@@ -455,21 +455,33 @@ TEST(overflow, that_jumps_the_guard_is_found_when_the_task_parks)
 	CHECK(strstr(death.text, "memory below them was overwritten") != NULL);
 }
 
-static void jump_alone(void *arg)
+/* Here there is no neighbour, and the first byte is the lowest. */
+static int filling_task(void *bytes)
 {
-	weft_attr attr = { .name = "jumper" };
+	volatile char *frame = __builtin_alloca((size_t)bytes);
 
-	spawn_and_join(&attr, jumping_task, arg);
+	memset((char *)(uintptr_t)frame, 1, (size_t)bytes);
+	return frame[0];
 }
 
-/* Past all stacks that there are: what is there is no guard, and no memory either. */
-TEST(overflow, that_leaves_the_arena_is_reported)
+static void fill(void *arg)
 {
-	struct death death = run_to_death(jump_alone, (void *)(size_t)(48 << 20));
+	weft_attr attr = { .name = "filler" };
 
-	CHECK(death.signal == SIGSEGV || death.signal == SIGABRT);
-	CHECK(strstr(death.text, "stack overflow in task ") != NULL);
-	CHECK(strstr(death.text, "\"jumper\" (spawned at ") != NULL);
+	spawn_and_join(&attr, filling_task, arg);
+}
+
+TEST(overflow, of_a_frame_larger_than_stack_and_guard_is_told_by_where_it_faults)
+{
+	static const size_t sizes[] = { 400 << 10, 1 << 20, 40 << 20 };
+
+	for (size_t i = 0; i < sizeof sizes / sizeof sizes[0]; i++) {
+		struct death death = run_to_death(fill, (void *)sizes[i]);
+
+		CHECK_EQ(death.signal, SIGSEGV);
+		CHECK(strstr(death.text, "stack overflow in task ") != NULL);
+		CHECK(strstr(death.text, "\"filler\" (spawned at ") != NULL);
+	}
 }
 #endif
 

@@ -48,7 +48,8 @@ static int ready_task(void *arg)
 static int sleeps(void *arg)
 {
 	note('s');
-	CHECK_EQ(weft_sleep(1000), 0);
+	if (weft_sleep(1000) < 0)
+		return 0; /* a native call of one that is to end */
 	note('S');
 	*(bool *)arg = true;
 	return 0;
