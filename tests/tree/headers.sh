@@ -43,6 +43,17 @@ libco()
 	return $status
 }
 
+# in_c <compiler and its flags> - the headers of the libraries whose names are C's
+in_c()
+{
+	status=0
+	for header in cloudwu/include/coroutine; do
+		printf '#include "compat/%s.h"\n#include "compat/%s.h"\nextern int unused;\n' $header $header |
+			"$@" -fsyntax-only -Wall -Wextra -Werror -pedantic-errors -I. - || status=1
+	done
+	return $status
+}
+
 # co_yield is a keyword there: says so, and what to use instead
 libco_refuses()
 {
@@ -63,6 +74,7 @@ for language in c:c99 c:c11 c++:c++11 c++:c++20; do
 		name=$(echo "${compiler}_$standard" | tr + x)
 		if command -v $compiler >/dev/null 2>&1; then
 			check "alone_$name" alone $compiler -x $kind -std=$standard
+			check "compat_$name" in_c $compiler -x $kind -std=$standard
 			check "used_$name" used $compiler -x $kind -std=$standard
 			case $standard in
 			c++11) check "libco_$name" libco $compiler -x $kind -std=$standard ;;
