@@ -392,7 +392,7 @@ struct hop {
 	unsigned class;
 	uint64_t no_handle[5]; /* C4: 0 where others have wait, word and id */
 	bool failed;
-	weft_context *back;    /* where to go on when memory is short */
+	weft_context *back; /* where to go on when memory is short */
 #if WEFT_TSAN
 	void *back_fiber;
 #endif

@@ -8,6 +8,7 @@
 	.text
 	.p2align 4
 	.globl	weft__syscall6
+	.hidden	weft__syscall6
 	.type	weft__syscall6, @function
 weft__syscall6:
 	.cfi_startproc

@@ -13,6 +13,6 @@
 #undef SYS_clock_nanosleep
 #define SYS_clock_nanosleep SYS_clock_nanosleep_time64
 
-long weft__syscall6(long nr, long a, long b, long c, long d, long e, long f) WEFT_PRIVATE;
+long weft__syscall6(long nr, long a, long b, long c, long d, long e, long f);
 
 #endif
