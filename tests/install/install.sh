@@ -71,7 +71,7 @@ has_no_text_relocations() { [ -e "$1" ] && ! readelf -d "$1" | grep TEXTREL; }
 if command -v readelf >/dev/null 2>&1; then
 	check exports same "$(exported "$lib/libweft.so")" "$(expected)" \
 		"declared, or private in weft.map, but not exported" "exported, but not declared"
-	for name in libweft.so libweft-hook.so $(cd "$lib" && ls libweft-libco.so libweft-cloudwu.so 2>/dev/null); do
+	for name in libweft.so libweft-hook.so $(cd "$lib" && ls libweft-libco.so libweft-cloudwu.so libweft-m2.so 2>/dev/null); do
 		check stack_$name is_stack_plain "$lib/$name"
 		check needs_$name needs_libc_only "$lib/$name"
 		check text_$name has_no_text_relocations "$lib/$name"
@@ -97,7 +97,7 @@ by_pkg_config()
 }
 
 # Examples for other libraries' interfaces, <library>-<what>.c
-in_c="cloudwu-words"
+in_c="cloudwu-words m2-queue"
 
 if command -v pkg-config >/dev/null 2>&1; then
 	check pkg_config_shared by_pkg_config pc-shared consumer.c weft
@@ -142,7 +142,7 @@ configure_cmake()
 }
 check cmake_find_package configure_cmake
 libco=$([ -e "$lib/libweft-libco.so" ] && echo libco libco-static)
-for program in weft weft-static hook hook-static $libco cloudwu cloudwu-static; do
+for program in weft weft-static hook hook-static $libco cloudwu cloudwu-static m2 m2-static; do
 	check cmake_$program "$out/cmake/cmake-$program"
 done
 
