@@ -79,7 +79,8 @@ enum task_state {
 	WAIT_OFFLOAD,
 	WAIT_END, /* main: of all other tasks */
 	WAIT_OTHER,
-	WAIT_OBJECT /* waited_object() is a struct waitable */
+	WAIT_OBJECT, /* waited_object() is a struct waitable */
+	WAIT_ADDRESS /* of an object of libc's: sync/lot.h */
 };
 
 /** A place in an object's queue. Unlinked by the waker or by its owner, under
