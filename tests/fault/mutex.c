@@ -14,7 +14,8 @@
 
 static pthread_mutex_t mutex = PTHREAD_MUTEX_INITIALIZER;
 static pthread_cond_t cond = PTHREAD_COND_INITIALIZER;
-static int inside, turns, stage;
+static int inside, turns;
+static _Atomic int stage;
 
 static void fresh(int type)
 {
@@ -66,7 +67,7 @@ TEST(mutex, held_across_a_yield)
 
 /* Whoever unlocks and locks again at once finds it free each time: the other must get it all the
  * same. */
-static bool other_is_done;
+static _Atomic bool other_is_done;
 
 static int greedy(void *unused)
 {
@@ -450,7 +451,7 @@ static void *thread_holds(void *unused)
 {
 	(void)unused;
 	CHECK_EQ(pthread_mutex_lock(&mutex), 0);
-	*(volatile int *)&stage = 1;
+	stage = 1;
 	usleep(20000);
 	CHECK_EQ(pthread_mutex_unlock(&mutex), 0);
 	return NULL;
@@ -474,7 +475,7 @@ TEST(mutex, held_by_a_thread)
 	pthread_t thread;
 
 	CHECK_EQ(pthread_create(&thread, NULL, thread_holds, NULL), 0);
-	while (*(volatile int *)&stage == 0)
+	while (stage == 0)
 		usleep(100);
 	task = start(locks_it, 0);
 	CHECK_EQ(join(task), 0);
@@ -488,9 +489,9 @@ static void *thread_waits(void *unused)
 {
 	(void)unused;
 	CHECK_EQ(pthread_mutex_lock(&mutex), 0);
-	*(volatile int *)&stage = 1;
+	stage = 1;
 	usleep(20000);
-	while (*(volatile int *)&stage != 2)
+	while (stage != 2)
 		CHECK_EQ(pthread_cond_wait(&cond, &mutex), 0);
 	CHECK_EQ(pthread_mutex_unlock(&mutex), 0);
 	return NULL;
@@ -499,7 +500,7 @@ static void *thread_waits(void *unused)
 static int sets_stage(void *number)
 {
 	CHECK_EQ(pthread_mutex_lock(&mutex), 0);
-	*(volatile int *)&stage = number_of(number);
+	stage = number_of(number);
 	CHECK_EQ(pthread_cond_broadcast(&cond), 0);
 	CHECK_EQ(pthread_mutex_unlock(&mutex), 0);
 	return 0;
@@ -512,7 +513,7 @@ TEST(mutex, given_back_by_a_threads_wait_for_a_condition)
 	for (int i = 0; i < 3; i++) {
 		stage = 0;
 		CHECK_EQ(pthread_create(&thread, NULL, thread_waits, NULL), 0);
-		while (*(volatile int *)&stage == 0)
+		while (stage == 0)
 			usleep(100);
 		CHECK_EQ(join(start(sets_stage, 2)), 0);
 		CHECK_EQ(pthread_join(thread, NULL), 0);
@@ -613,42 +614,4 @@ TEST(mutex, row32_forked_while_others_wait)
 
 	CHECK_EQ(join(one), 0);
 	CHECK_EQ(join(two), 0);
-}
-
-/* --- 60 --------------------------------------------------------------------------------------------------- */
-
-static pthread_mutex_t second = PTHREAD_MUTEX_INITIALIZER;
-
-static int one_then_two(void *swapped)
-{
-	CHECK_EQ(pthread_mutex_lock(swapped ? &second : &mutex), 0);
-	weft_task_yield();
-	CHECK_EQ(pthread_mutex_lock(swapped ? &mutex : &second), 0);
-	return 0;
-}
-
-static void embrace(void *unused)
-{
-	weft_attr first = { .name = "romeo" }, other = { .name = "juliet" };
-	weft_task *one = start_with(&first, one_then_two, 0);
-
-	(void)unused;
-	start_with(&other, one_then_two, 1);
-	join(one);
-}
-
-TEST(mutex, row60_a_circle_is_named)
-{
-	struct death death = run_to_death(embrace, NULL);
-
-	if (death.code == 0 || death.signal == SIGKILL)
-		test_fail_strings(__FILE__, __LINE__, "it has ended", "", death.text);
-	for (int i = 0; i < 4; i++) {
-		static const char *const needles[] = { "a circle of 2", "romeo", "juliet",
-						       "pthread mutex" };
-
-		if (!strstr(death.text, needles[i]))
-			test_fail_strings(__FILE__, __LINE__, "the report lacks", needles[i],
-					  death.text);
-	}
 }
