@@ -8,7 +8,9 @@
 
 /* So often woken in vain, and nobody may pass any more. Less, and tasks of several workers that hold
  * a mutex for moments would hand it on one by one, each by a wake-up. */
-enum { VAIN_MAX = 4 };
+#ifndef LOT_VAIN /* a model has less */
+#define LOT_VAIN 4
+#endif
 
 /* P5: the first look after this time, each later one after twice as long, up to 2^LOOK_DOUBLES. */
 enum { LOOK_NS = 100000, LOOK_DOUBLES = 7, STEP_NS = 1000000000 };
@@ -38,6 +40,8 @@ static void unlink_waiter(struct lot_bucket *bucket, struct task *task)
 {
 	list_remove(&task->waiter.link);
 	count_out(bucket);
+	if (unlikely(bucket->heir == task))
+		bucket->heir_queued = false;
 }
 
 /* One heir a bucket: another address has to wait for that. */
@@ -77,6 +81,8 @@ static void link_waiter(struct lot_bucket *bucket, struct task *self, const stru
 	self->waiter.object = lot_object_of(wait->kind, wait->deadline_ns != WEFT_FOREVER);
 	/* In a ring "behind the last" is "before the one that comes after the place". */
 	list_push_back(wait->vain ? list->next : list, &self->waiter.link);
+	if (unlikely(bucket->heir == self))
+		bucket->heir_queued = true;
 }
 
 /* --- until when ---------------------------------------------------------------------------- */
@@ -138,18 +144,23 @@ static int look_again(struct lot_bucket *bucket, struct task *self)
 	return LOT_WOKEN;
 }
 
-/* His wait has ended otherwise. Those whom he has kept back (P3) look for themselves. */
+/* The lock is held, and left. He waits no more; those whom he has kept back (P3) look for
+ * themselves. */
 static void give_up(struct lot_bucket *bucket, struct task *self, const void *address)
 {
-	bool was_heir;
+	bool was_heir = cease_as_heir(bucket, self);
 
-	spin_lock(&bucket->lock);
-	if (list_linked(&self->waiter.link))
-		unlink_waiter(bucket, self);
-	was_heir = cease_as_heir(bucket, self);
 	spin_unlock(&bucket->lock);
 	if (was_heir)
 		weft__lot_wake(address, 1);
+}
+
+static void unlink_and_give_up(struct lot_bucket *bucket, struct task *self, const void *address)
+{
+	spin_lock(&bucket->lock);
+	if (list_linked(&self->waiter.link))
+		unlink_waiter(bucket, self);
+	give_up(bucket, self, address);
 }
 
 /* The rest of a wait that is open and linked, or not, if somebody has told. */
@@ -163,7 +174,7 @@ static int wait_linked(struct lot_bucket *bucket, struct task *self, const struc
 		if (likely(rc >= 0))
 			return rc;
 		if (rc != -ETIMEDOUT || is_over(wait)) {
-			give_up(bucket, self, wait->address);
+			unlink_and_give_up(bucket, self, wait->address);
 			return rc;
 		}
 		if (wait->try)
@@ -189,7 +200,7 @@ int weft__lot_wait(struct task *self, const struct lot_wait *wait)
 
 	spin_lock(&bucket->lock);
 	count_in(bucket);
-	if (wait->vain >= VAIN_MAX)
+	if (wait->vain >= LOT_VAIN)
 		become_heir(bucket, self, wait->address);
 	if (wait->try && may_try(bucket, self, wait->address) && wait->try(wait->arg)) {
 		cease_as_heir(bucket, self);
@@ -199,7 +210,7 @@ int weft__lot_wait(struct task *self, const struct lot_wait *wait)
 	}
 	if (unlikely(!party_begin_with(self, wait->bits))) {
 		count_out(bucket);
-		spin_unlock(&bucket->lock);
+		give_up(bucket, self, wait->address);
 		return party_refused(self);
 	}
 	until = until_ns(bucket, wait);
@@ -225,7 +236,7 @@ static unsigned take(struct lot_bucket *bucket, struct task *task, struct claime
 /* The heir alone; or nobody, when he is on his way already. */
 static unsigned take_heir(struct lot_bucket *bucket, struct claimed *claimed)
 {
-	return list_linked(&bucket->heir->waiter.link) ? take(bucket, bucket->heir, claimed) : 0;
+	return bucket->heir_queued ? take(bucket, bucket->heir, claimed) : 0;
 }
 
 static unsigned take_oldest(struct lot_bucket *bucket, const void *address, unsigned most,

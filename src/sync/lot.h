@@ -31,7 +31,7 @@
 /** What kind of object it is: for dumps. */
 enum lot_kind { LOT_MUTEX, LOT_COND, LOT_STATIC };
 
-#ifndef LOT_BITS
+#ifndef LOT_BITS /* a model has less */
 #define LOT_BITS 8
 #endif
 
@@ -46,6 +46,7 @@ struct lot_bucket {
 	struct waitq queue;
 	const void *coveted; /* P3: for whom there is an heir; or NULL */
 	struct task *heir;
+	bool heir_queued; /* his link may also be in the list of those whom a waker has taken */
 } __attribute__((aligned(64)));
 
 extern struct lot_bucket weft__lot[1u << LOT_BITS] WEFT_PRIVATE;

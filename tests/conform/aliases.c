@@ -137,6 +137,12 @@ TEST(aliases, a_buffer_overflow_is_detected)
 
 /* --- names ------------------------------------------------------------------------------- */
 
+#ifdef __x86_64__
+#define FIRST_VERSION "GLIBC_2.2.5"
+#else
+#define FIRST_VERSION "GLIBC_2.17"
+#endif
+
 /* Every name is libc's, too: one that libc does not have would never be called
  * (__send is of the older ABIs only). And none resolves to libc's: the program's
  * own comes first. */
@@ -237,6 +243,8 @@ TEST(aliases, every_name_is_interposed)
 		if (strcmp(names[i], "__send") == 0)
 			real = (void *)1;
 #endif
+		if (!real) /* of programs linked against an older libc: the first of all versions */
+			real = dlvsym(libc, names[i], FIRST_VERSION);
 		if (!real || ours == real)
 			test_note(names[i]);
 		CHECK(real != NULL);
