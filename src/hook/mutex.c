@@ -19,6 +19,7 @@
 #include <errno.h>
 #include <pthread.h>
 
+#include <base/observe.h>
 #include <hook/allocator.h>
 #include <hook/mutex.h>
 #include <weft/task.h>
@@ -227,12 +228,31 @@ static always_inline struct task *hooked_mutex(const pthread_mutex_t *mutex)
 	return likely(!self) || unlikely(mutex_is_foreign(mutex)) ? NULL : self;
 }
 
+/* libc has locked it, or not. In a task it is one that blocks the thread. */
+static noinline int noted(int rc, const pthread_mutex_t *mutex, const void *site)
+{
+	/* relaxed: it does not change while there are tasks */
+	const struct lock_observer *observer =
+		atomic_load_explicit(&weft__observe_locks, memory_order_relaxed);
+
+	if (observer && (rc == 0 || rc == EOWNERDEAD))
+		observer->locked(mutex, site,
+				 mutex_is_foreign(mutex)
+					 ? "it is shared by processes, robust, or inherits priority"
+					 : "the task's hooks for it are off");
+	return rc;
+}
+
+#define NOTED(call, mutex) \
+	(likely(!weft__thread.task) ? (call) : noted((call), (mutex), __builtin_return_address(0)))
+
 HOOK int pthread_mutex_lock(pthread_mutex_t *mutex)
 {
 	struct task *self = hooked_mutex(mutex);
 
-	return likely(!self) ? weft__real.pthread_mutex_lock(mutex)
-			     : lock(self, mutex, __builtin_return_address(0));
+	if (likely(!self))
+		return NOTED(weft__real.pthread_mutex_lock(mutex), mutex);
+	return lock(self, mutex, __builtin_return_address(0));
 }
 HOOK_ALIAS(__pthread_mutex_lock, pthread_mutex_lock);
 
@@ -242,7 +262,7 @@ HOOK int pthread_mutex_trylock(pthread_mutex_t *mutex)
 	int rc;
 
 	if (likely(!self))
-		return weft__real.pthread_mutex_trylock(mutex);
+		return NOTED(weft__real.pthread_mutex_trylock(mutex), mutex);
 	rc = try_once(self, mutex);
 	return rc == EDEADLK ? EBUSY : rc;
 }
@@ -264,8 +284,9 @@ HOOK int pthread_mutex_timedlock(pthread_mutex_t *mutex, const struct timespec *
 {
 	struct task *self = hooked_mutex(mutex);
 
-	return likely(!self) ? weft__real.pthread_mutex_timedlock(mutex, abstime)
-			     : lock_until(self, mutex, CLOCK_REALTIME, abstime);
+	if (likely(!self))
+		return NOTED(weft__real.pthread_mutex_timedlock(mutex, abstime), mutex);
+	return lock_until(self, mutex, CLOCK_REALTIME, abstime);
 }
 
 HOOK int pthread_mutex_clocklock(pthread_mutex_t *mutex, clockid_t clock,
@@ -274,10 +295,15 @@ HOOK int pthread_mutex_clocklock(pthread_mutex_t *mutex, clockid_t clock,
 	struct task *self = hooked_mutex(mutex);
 
 	if (likely(!self))
-		return weft__real.pthread_mutex_clocklock(mutex, clock, abstime);
+		return NOTED(weft__real.pthread_mutex_clocklock(mutex, clock, abstime), mutex);
 	if (clock != CLOCK_MONOTONIC && clock != CLOCK_REALTIME)
 		return EINVAL;
 	return lock_until(self, mutex, clock, abstime);
+}
+
+static noinline void tell_unlocked(const pthread_mutex_t *mutex)
+{
+	atomic_load_explicit(&weft__observe_locks, memory_order_relaxed)->unlocked(mutex);
 }
 
 /* Not asked whether this task's calls are hooked: it may have been when it locked. */
@@ -286,8 +312,12 @@ HOOK int pthread_mutex_unlock(pthread_mutex_t *mutex)
 	struct task *self = weft__thread.task;
 	int rc;
 
-	if (unlikely(self != NULL) && likely(!mutex_is_foreign(mutex)) && weft__hook_groups)
-		return weft__hook_mutex_unlock(self, mutex);
+	if (unlikely(self != NULL)) {
+		if (unlikely(self->flags & TASK_HOLDS))
+			tell_unlocked(mutex);
+		if (likely(!mutex_is_foreign(mutex)) && weft__hook_groups)
+			return weft__hook_mutex_unlock(self, mutex);
+	}
 	rc = weft__real.pthread_mutex_unlock(mutex);
 	mutex_told(mutex);
 	return rc;
