@@ -156,7 +156,7 @@ TEST(held, row63_in_a_sleep)
 			       .flags = WEFT_NO_HOOKS,
 			       .check = "1",
 			       .count = 1,
-			       .why = "weft_sleep_until+" });
+			       .why = "holds_and_sleeps+" });
 }
 
 static void init_shared(void)
