@@ -165,7 +165,7 @@ static void put_reason(struct out *out, const struct trace_record *record)
 		[TASK_READY] = "yield",     [TASK_DEAD] = "end",     [WAIT_SLEEP] = "sleep",
 		[WAIT_JOIN] = "join",       [WAIT_FD] = "fd",        [WAIT_FDS] = "fds",
 		[WAIT_OFFLOAD] = "offload", [WAIT_OTHER] = "wait",   [WAIT_END] = "drain",
-		[WAIT_OBJECT] = "object",   [WAIT_ADDRESS] = "libc",
+		[WAIT_OBJECT] = "object",   [WAIT_ADDRESS] = "libc", [WAIT_RESUME] = "suspend",
 	};
 	unsigned state = trace_detail(record);
 
