@@ -30,9 +30,9 @@
 
 enum {
 	STACKS = 8,
-	SHARED_BYTES = 280,       /* for each task there must be so much, ... */
-	PRIVATE_BYTES = 5 << 10,  /* ... or so much, and a third of it more for others */
-	GATE_EACH_NS = 1200,      /* the sleep ends when there was time to spawn and park all */
+	SHARED_BYTES = 280,      /* for each task there must be so much, ... */
+	PRIVATE_BYTES = 5 << 10, /* ... or so much, and a third of it more for others */
+	GATE_EACH_NS = 1200,     /* the sleep ends when there was time to spawn and park all */
 	GATE_LEAST_NS = 300000000
 };
 
@@ -120,7 +120,8 @@ static void wake_all(void)
 
 	if (plan.chan) {
 		for (long i = 0; i < plan.tasks; i++)
-			bench_must(weft_chan_send(plan.chan, &value, WEFT_FOREVER), "weft_chan_send");
+			bench_must(weft_chan_send(plan.chan, &value, WEFT_FOREVER),
+				   "weft_chan_send");
 	} else {
 		if (plan.awake)
 			bench_must(-ETIME, "not all were asleep before the first woke up");
