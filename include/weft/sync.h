@@ -74,8 +74,11 @@ enum weft_mutex_flags {
 		}                                           \
 	}
 
-/** How many later ones may take a mutex before the one that waits longest: weft_mutex_lock(). */
-#define WEFT_MUTEX_BARGES 128
+/** How many later ones may take a mutex before the one that waits longest, at most; and how many
+ * before it matters for how long they do: weft_mutex_lock(). */
+#define WEFT_MUTEX_BARGES      4096
+#define WEFT_MUTEX_BARGES_FREE 128
+#define WEFT_MUTEX_BARGES_NS   1000000
 
 /**
  * weft_mutex_init - make a mutex: free, and nobody's
@@ -101,8 +104,9 @@ WEFT_API int weft_mutex_fini(weft_mutex *mutex);
  *
  * First come, first served, with one exception: while the one that waits longest is on its way
  * - woken, but not yet running - others that come by may take the mutex and drop it again. At
- * most WEFT_MUTEX_BARGES times; then it is handed over. So whoever has n before it in the queue
- * is passed at most (n + 1) * WEFT_MUTEX_BARGES times.
+ * most WEFT_MUTEX_BARGES times; then it is handed over. When WEFT_MUTEX_BARGES_FREE have passed it
+ * and they go on for longer than WEFT_MUTEX_BARGES_NS, one of the next 64 is the last. So
+ * whoever has n before it in the queue is passed at most (n + 1) * WEFT_MUTEX_BARGES times.
  *
  * A circle of tasks of one worker that wait for each other's mutexes or ends, without a
  * deadline, ends the process: each is named, with what it waits for, on standard error. Circles

@@ -49,16 +49,21 @@ static always_inline bool cas32(_Atomic uint32_t *word, uint32_t expected, uint3
 						       memory_order_acq_rel, memory_order_relaxed);
 }
 
+/** The same of a 64-bit word, by who has just seen that his is the only thread. */
+static always_inline bool cas64_alone(_Atomic uint64_t *word, uint64_t expected, uint64_t desired)
+{
+	if (atomic_load_explicit(word, memory_order_relaxed) != expected)
+		return false;
+	atomic_store_explicit(word, desired, memory_order_relaxed);
+	return true;
+}
+
 /** Compare-and-swap of a 64-bit word, acq_rel; true when it was @expected. When it
  * was not, acquire: the caller may look at what came with the other value. */
 static always_inline bool cas64(_Atomic uint64_t *word, uint64_t expected, uint64_t desired)
 {
-	if (weft__single_threaded()) {
-		if (atomic_load_explicit(word, memory_order_relaxed) != expected)
-			return false;
-		atomic_store_explicit(word, desired, memory_order_relaxed);
-		return true;
-	}
+	if (weft__single_threaded())
+		return cas64_alone(word, expected, desired);
 	return atomic_compare_exchange_strong_explicit(word, &expected, desired,
 						       memory_order_acq_rel, memory_order_acquire);
 }
@@ -67,12 +72,8 @@ static always_inline bool cas64(_Atomic uint64_t *word, uint64_t expected, uint6
  * load that follows, without a fence. */
 static always_inline bool cas64_seq_cst(_Atomic uint64_t *word, uint64_t expected, uint64_t desired)
 {
-	if (weft__single_threaded()) {
-		if (atomic_load_explicit(word, memory_order_relaxed) != expected)
-			return false;
-		atomic_store_explicit(word, desired, memory_order_relaxed);
-		return true;
-	}
+	if (weft__single_threaded())
+		return cas64_alone(word, expected, desired);
 	return atomic_compare_exchange_strong_explicit(word, &expected, desired,
 						       memory_order_seq_cst, memory_order_acquire);
 }

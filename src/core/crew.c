@@ -77,6 +77,9 @@ static void *helper_main(void *arg)
 	name_thread(place);
 	worker->place = (uint8_t)place;
 	runtime->workers[place] = worker;
+	/* Before it runs anything, for the sums of N1 leave out nobody who counts. release: pairs
+	 * with those who go through all places (share.c) */
+	atomic_store_explicit(&runtime->places, place + 1, memory_order_release);
 	sem_post(&recruit->done); /* recruit is gone from here on */
 
 	weft__worker_loop(worker, NULL);
@@ -87,7 +90,7 @@ static void *helper_main(void *arg)
 	return NULL;
 }
 
-/* Waits until the new worker is complete. */
+/* Waits until the new worker is complete, and has taken its place. */
 static int hire(struct runtime *runtime, unsigned place)
 {
 	struct recruit recruit = { .runtime = runtime, .place = place };
@@ -111,15 +114,8 @@ static int hire(struct runtime *runtime, unsigned place)
 int weft__crew_hire(struct runtime *runtime)
 {
 	unsigned place = atomic_load_explicit(&runtime->places, memory_order_relaxed);
-	int rc;
 
-	if (place == runtime->places_max)
-		return -EAGAIN;
-	rc = hire(runtime, place);
-	if (rc == 0)
-		/* release: pairs with those who go through all places (share.c) */
-		atomic_store_explicit(&runtime->places, place + 1, memory_order_release);
-	return rc;
+	return place == runtime->places_max ? -EAGAIN : hire(runtime, place);
 }
 
 /* --- the whole ----------------------------------------------------------------------- */

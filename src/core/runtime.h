@@ -6,10 +6,11 @@
  * N1 Tasks in existence are counted where they begin (spawned) and where they end
  *    (ended), each by the worker that it happens on. The sums are equal exactly when
  *    none is left; read in the order that take_census() keeps, "equal" is never said
- *    too early.
+ *    too early. And not too late: a worker has its place before it runs anything.
  * N2 In a runtime of several workers main's drain ticket is written, then the sums
- *    are read; a worker that goes to sleep has counted, then announces itself, then
- *    reads the ticket. So the last task's end is seen by one of them.
+ *    are read; a worker that goes to sleep has counted, then reads the ticket and the
+ *    sums; a fence is between the two on either side. So the last task's end is seen by
+ *    one of them.
  */
 #ifndef WEFT_CORE_RUNTIME_H
 #define WEFT_CORE_RUNTIME_H

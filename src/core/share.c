@@ -341,19 +341,26 @@ static bool all_asleep(struct runtime *runtime)
 	return true;
 }
 
+/* N2. Two that have ended the last tasks, each of its own, come by here: the fence lets one of
+ * them see the other's count, and main's ticket, or main see both. */
+static void check_drained(struct worker *worker)
+{
+	full_fence();
+	weft__runtime_check_drained(worker);
+}
+
 int64_t weft__share_before_sleep(struct worker *worker, int64_t timeout_ns)
 {
 	struct runtime *runtime = worker->runtime;
 	uint32_t nobody = 0;
 
 	if (worker_is_off_duty(worker)) {
-		full_fence(); /* N2: it does not announce itself */
-		weft__runtime_check_drained(worker);
+		check_drained(worker); /* it does not announce itself */
 		return worker->queue.head || atomic_load(&runtime->stopping) ? 0 : timeout_ns;
 	}
 	worker->announced = true;
 	idle_announce(&runtime->idle, worker->place);
-	weft__runtime_check_drained(worker); /* N2 */
+	check_drained(worker);
 	worker->saw_work = work_anywhere(runtime);
 	if (worker->queue.head || worker->saw_work || atomic_load(&runtime->stopping))
 		return 0;

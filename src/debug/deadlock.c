@@ -260,9 +260,6 @@ bool weft__deadlock_check(void)
 	if (!atomic_load_explicit(&enabled, memory_order_relaxed) || !all_threads_known() ||
 	    any_timer() || !others_asleep())
 		return false;
-	/* Main may wait for the end of tasks that has just come. */
-	if (weft__thread.worker && weft__thread.worker->runtime)
-		weft__runtime_check_drained(weft__thread.worker);
 	first = take_census();
 	if (first.lively || !first.waiting)
 		return false;

@@ -83,8 +83,9 @@ int weft__advise_ranges(const struct iovec *ranges, unsigned count, int advice);
 
 /* --- pool.c and trim.c ------------------------------------------------------ */
 
-/** Slots of a magazine at rest. */
+/** Slots of a magazine at rest, and at most. */
 uint32_t weft__magazine_least(unsigned class);
+uint32_t weft__magazine_most(unsigned class);
 
 /** Up to @most slots of the old magazine become cold. */
 void weft__stack_trim(struct stack_bin *bin, unsigned class, uint32_t most);

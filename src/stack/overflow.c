@@ -94,6 +94,9 @@ static void report(const struct victim *victim, const char *what)
 		   victim->shared ? "shared " : "", what, remedy);
 }
 
+enum { FRAME_BELOW_BYTES = 256 /* red zone, and what a call pushes */ };
+#define FRAME_MAX_BYTES ((uintptr_t)64 << 20)
+
 /* --- whose stack -------------------------------------------------------------------- */
 
 static const struct strand *running_strand(void)
@@ -118,17 +121,30 @@ static bool victim_of_strand(const struct strand *strand, struct victim *ret)
 	       ret->slot.top == (const char *)strand;
 }
 
+/* A frame that reaches from the stack over its guard and more: the fault is in that frame, or
+ * where a call writes below it. Larger ones than this were no frame of a sane program. */
+static bool is_in_frame_below(const struct victim *victim, const char *addr, const char *sp)
+{
+	const char *low = victim->slot.low;
+
+	return sp < low && addr < low && addr >= sp - FRAME_BELOW_BYTES &&
+	       (uintptr_t)low - (uintptr_t)sp <= FRAME_MAX_BYTES;
+}
+
 /* An overflow is a fault in a guard, from a stack pointer that is near it or has
- * left its stack altogether. A wild pointer that happens to point at a guard,
- * used by a stack that is in order, is not. */
+ * left its stack altogether; or a fault in a frame that has stepped over the guard. A wild
+ * pointer that happens to point at a guard, used by a stack that is in order, is not. */
 static bool find_victim(const char *addr, const char *sp, struct victim *ret)
 {
 	struct stack_slot hit, on;
 	enum stack_hit sp_hit = weft__stack_find(sp, &on);
+	bool known = victim_of_strand(running_strand(), ret);
 
+	if (known && is_in_frame_below(ret, addr, sp))
+		return true;
 	if (weft__stack_find(addr, &hit) != STACK_HIT_GUARD || sp_hit == STACK_HIT_NONE)
 		return false;
-	if (victim_of_strand(running_strand(), ret))
+	if (known)
 		return sp < ret->slot.low || hit.low == ret->slot.low;
 	*ret = (struct victim){ .slot = hit };
 	return sp_hit == STACK_HIT_GUARD || on.top == hit.top;

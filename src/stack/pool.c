@@ -6,6 +6,8 @@
  *   arena --draw, 64 at a time--> fresh --take--> in use --give--> young
  *     ^                                             ^--take------- v |
  *     +-----trim.c: pages go back, a few at a time-- old <---full----+
+ *                                                     |
+ *                       young of another thread <-- depot.c
  *
  * A magazine is small at rest (16 slots). Drawing slots that were trimmed before
  * means that trimming was too eager: the magazine doubles. Every old one that
@@ -19,6 +21,7 @@
 #include <base/fault.h>
 #include <base/log.h>
 #include <stack/arena.h>
+#include <stack/depot.h>
 #include <stack/overflow.h>
 #include <stack/slab.h>
 
@@ -43,7 +46,7 @@ uint32_t weft__magazine_least(unsigned class)
 	return magazine_slots(class, MAGAZINE_BYTES, MAGAZINE_SLOTS);
 }
 
-static uint32_t magazine_most(unsigned class)
+uint32_t weft__magazine_most(unsigned class)
 {
 	return magazine_slots(class, MAGAZINE_MAX_BYTES, MAGAZINE_MAX_SLOTS);
 }
@@ -76,6 +79,7 @@ coldpath struct stack_cache *weft__stack_cache_make(void)
 		cache->bins[i].reach = weft__stack_stride(i) - weft__stack_guard_bytes();
 	}
 	weft__thread.stacks = cache;
+	weft__depot_caches(1);
 	pthread_once(&key_once, make_key);
 	if (key_made)
 		pthread_setspecific(key, cache);
@@ -87,13 +91,13 @@ coldpath struct stack_cache *weft__stack_cache_make(void)
 
 /* --- give ------------------------------------------------------------------------ */
 
-/* The young magazine is full. It becomes the old one when that is gone; until
- * then a batch of the old one goes, now and every few gives. */
+/* The young magazine is full. It becomes the old one when that is gone: to the depot, or by a
+ * batch now and every few gives. */
 static void make_room(struct stack_bin *bin, unsigned class)
 {
 	uint32_t least = weft__magazine_least(class);
 
-	if (bin->old) {
+	if (bin->old && !weft__depot_put(class, bin)) {
 		weft__stack_trim(bin, class, TRIM_BATCH);
 		bin->limit = bin->young_count + GIVES_A_BATCH;
 		if (bin->old)
@@ -133,13 +137,15 @@ void weft__stack_give_slow(const struct stack_slot *slot)
 static int take_fresh(struct stack_bin *bin, unsigned class, struct stack_slot *ret_slot)
 {
 	if (!bin->fresh) {
-		uint32_t most = magazine_most(class);
+		uint32_t most = weft__magazine_most(class);
 		int rc = weft__arena_draw(class, bin);
 
 		if (rc < 0)
 			return rc;
-		if (rc > 0)
+		if (rc > 0) {
 			bin->magazine = bin->magazine * 2 < most ? bin->magazine * 2 : most;
+			weft__depot_grow(class);
+		}
 		bin->limit = bin->magazine;
 	}
 	*ret_slot =
@@ -158,7 +164,7 @@ int weft__stack_take_slow(unsigned class, struct stack_slot *ret_slot)
 		return -ENOMEM;
 	weft__stack_note_change(cache);
 	bin = &cache->bins[class];
-	if (!bin->young && !bin->old)
+	if (!bin->young && !bin->old && !weft__depot_get(class, bin))
 		return take_fresh(bin, class, ret_slot);
 	if (!bin->young) {
 		bin->young = bin->old;
@@ -220,6 +226,17 @@ static void drop_bin(struct stack_bin *bin, unsigned class)
 	bin->fresh = 0;
 }
 
+/* Nobody is left for whom it could be kept. */
+static void empty_depot(unsigned class)
+{
+	struct stack_bin lone = { .young = NULL };
+
+	while (weft__depot_get(class, &lone)) {
+		weft__magazine_rotate(&lone);
+		weft__stack_trim(&lone, class, UINT32_MAX);
+	}
+}
+
 void weft__stack_cache_drop(void)
 {
 	struct stack_cache *cache = weft__thread.stacks;
@@ -233,6 +250,9 @@ void weft__stack_cache_drop(void)
 		return; /* copies are alive: somebody's shared stacks outlive the cache */
 	weft__overflow_thread_fini();
 	weft__thread.stacks = NULL;
+	if (weft__depot_caches(-1) < 2)
+		for (unsigned i = 0; i < STACK_CLASSES; i++)
+			empty_depot(i);
 	if (key_made)
 		pthread_setspecific(key, NULL);
 	weft__free(cache);

@@ -9,6 +9,7 @@
  */
 #include <base/fault.h>
 #include <stack/arena.h>
+#include <stack/depot.h>
 #include <stack/slab.h>
 
 /* An ageing cache lets so many slots go at a time (a few hundred us), this often. */
@@ -160,6 +161,7 @@ int64_t weft__stack_age_slow(int64_t now_ns)
 
 		if (judging)
 			judge(bin, least);
+		more |= weft__depot_age(i, bin, now_ns);
 		if (bin->draining)
 			drain(bin, i, least);
 		draining |= bin->draining;

@@ -247,13 +247,18 @@ static always_inline uint32_t seems_ready(const weft_case *which, const weft_cha
 	return stock | chan->closed | !waitq_empty(peers);
 }
 
-/* One of @count bits, each as likely as the others. */
+/* One of @count bits, each as likely as the others. What was drawn cannot be predicted either, so
+ * the compiler must not see that a mask is all ones or none and make a branch of it. */
 static always_inline unsigned draw_bit(uint32_t bits, unsigned count, struct rng *rng)
 {
 	unsigned skip = count > 1 ? rng_below(rng, count) : 0;
 
-	for (unsigned i = 1; i < count; i++)
-		bits = i <= skip ? bits & (bits - 1) : bits;
+	for (unsigned i = 1; i < count; i++) {
+		uint32_t drop = -(uint32_t)(i <= skip);
+
+		__asm__("" : "+r"(drop));
+		bits &= ~(bits & -bits & drop);
+	}
 	return (unsigned)__builtin_ctz(bits);
 }
 
@@ -264,7 +269,23 @@ enum { QUICK_ODD = -1, QUICK_NONE = -2 };
 static always_inline bool is_odd(const weft_case *which, const weft_chan *chan)
 {
 	return !case_is_channel(which) || chan->kind != CHAN_PLAIN ||
-	       (!which->value && which->kind == WEFT_CASE_SEND && chan->elem_bytes);
+	       (which->kind == WEFT_CASE_SEND && !which->value && chan->elem_bytes);
+}
+
+/* Carries out the case that was drawn; QUICK_ODD: its peer had gone. */
+static always_inline int quick_do(weft_case *cases, unsigned i)
+{
+	struct peer peer = { NULL, NULL, 0 };
+	weft_case *which = &cases[i];
+	int rc = which->kind == WEFT_CASE_RECV ? chan_recv_now(which->object, which->value, &peer)
+					       : chan_send_now(which->object, which->value, &peer);
+
+	if (unlikely(rc == -EAGAIN || rc == -ENOMEM))
+		return QUICK_ODD;
+	if (peer.task)
+		party_wake(peer.task, peer.result);
+	which->result = rc;
+	return (int)i;
 }
 
 /* Of a few channels, while there is one thread: does what can be done at once. Return: the case;
@@ -272,10 +293,7 @@ static always_inline bool is_odd(const weft_case *which, const weft_chan *chan)
 static always_inline int quick(weft_case *cases, unsigned count)
 {
 	struct worker *worker = weft__thread.worker;
-	struct peer peer = { NULL, NULL, 0 };
 	uint32_t bits = 0, found = 0, ready;
-	weft_case *which;
-	int rc;
 
 	for (unsigned i = 0; i < count; i++) {
 		const weft_chan *chan = cases[i].object;
@@ -290,17 +308,7 @@ static always_inline int quick(weft_case *cases, unsigned count)
 		return QUICK_NONE;
 	if (unlikely(!worker))
 		return QUICK_ODD;
-	which = &cases[draw_bit(bits, found, &worker->rng)];
-	if (which->kind == WEFT_CASE_RECV)
-		rc = chan_recv_now(which->object, which->value, &peer);
-	else
-		rc = chan_send_now(which->object, which->value, &peer);
-	if (unlikely(rc == -EAGAIN || rc == -ENOMEM))
-		return QUICK_ODD;
-	if (peer.task)
-		party_wake(peer.task, peer.result);
-	which->result = rc;
-	return (int)(which - cases);
+	return quick_do(cases, draw_bit(bits, found, &worker->rng));
 }
 
 /* The sources, before the locks. */

@@ -23,6 +23,7 @@
  */
 #include <errno.h>
 
+#include <base/clock.h>
 #include <base/log.h>
 #include <core/runtime.h>
 #include <sync/mutex.h>
@@ -33,6 +34,7 @@ enum {
 	RESULT_DEAD = 2, /* it will be nobody's */
 	DEPTH_MAX = UINT16_MAX - 1,
 	LOOKS = 60,
+	LOOK_EVERY = 64, /* barges, at the clock */
 	FLAGS = WEFT_MUTEX_RECURSIVE | WEFT_MUTEX_SHIELDED
 };
 
@@ -42,10 +44,12 @@ struct mutex {
 	struct task *heir;
 	uint16_t flags; /* first in its word: WEFT_MUTEX_RECURSIVE_INIT */
 	uint16_t depth; /* how often more than once */
-	uint32_t barges;
+	uint16_t barges;
+	uint16_t since; /* when barges became WEFT_MUTEX_BARGES_FREE: millis() */
 };
 
 SYNC_FITS(struct mutex, weft_mutex);
+_Static_assert(WEFT_MUTEX_BARGES <= UINT16_MAX, "they are counted in 16 bits");
 _Static_assert(offsetof(struct mutex, flags) == 40 && __BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__,
 	       "the static initialisers say so");
 
@@ -82,11 +86,34 @@ static uint64_t slow_bit(const struct mutex *mutex)
 	return mutex->heir || mutex->depth ? WORD_SLOW : waitq_slow(&mutex->queue);
 }
 
+/* As coarse as the bound is, and fits its field. */
+static uint16_t millis(void)
+{
+	return (uint16_t)((uint64_t)weft__now() / (WEFT_MUTEX_BARGES_NS / 2));
+}
+
+/* HELD. The heir has been passed quite often: has he been waiting for long, too? The clock is
+ * looked at now and then. */
+static noinline bool heir_is_late(struct mutex *mutex)
+{
+	if (mutex->barges == WEFT_MUTEX_BARGES_FREE)
+		mutex->since = millis();
+	return mutex->barges % LOOK_EVERY == 0 && (uint16_t)(millis() - mutex->since) > 2;
+}
+
+/* HELD. M3: shall the heir have it now? */
+static bool is_due(struct mutex *mutex)
+{
+	if (likely(mutex->barges < WEFT_MUTEX_BARGES_FREE))
+		return false;
+	return mutex->barges >= WEFT_MUTEX_BARGES || heir_is_late(mutex);
+}
+
 /* HELD, and left: the mutex has no owner any more. */
 static void pass_on(struct mutex *mutex)
 {
 	struct task *heir = mutex->heir, *woken = NULL;
-	bool hand_over = mutex->barges >= WEFT_MUTEX_BARGES;
+	bool hand_over = is_due(mutex);
 
 	if (!heir)
 		heir = woken = waitq_next(&mutex->queue);
@@ -116,14 +143,28 @@ static noinline int unlock_slow(struct mutex *mutex)
 	return 0;
 }
 
+/* All but the one case: alone, and nobody waits. */
+static coldpath int unlock_rare(struct mutex *mutex)
+{
+	const struct task *self = weft__thread.task;
+
+	if (likely(self != NULL) && likely(cas64(&mutex->sync.word, party_token(self), 0)))
+		return 0;
+	return unlock_slow(mutex);
+}
+
+/* What this takes in a process of one thread is a handful of instructions, and above all few
+ * jumps that are taken: hence the cold functions on the way out. */
 int weft_mutex_unlock(weft_mutex *public)
 {
 	struct mutex *mutex = mutex_of(public);
 	struct task *self = weft__thread.task;
 
-	if (likely(self != NULL) && likely(cas64(&mutex->sync.word, party_token(self), 0)))
-		return 0;
-	return unlock_slow(mutex);
+	if (unlikely(!self || !weft__single_threaded()))
+		return unlock_rare(mutex);
+	if (unlikely(!cas64_alone(&mutex->sync.word, party_token(self), 0)))
+		return unlock_rare(mutex);
+	return 0;
 }
 
 /* --- lock --------------------------------------------------------------------------------- */
@@ -251,14 +292,25 @@ static noinline int lock_slow(struct mutex *mutex, int64_t deadline_ns, uint32_t
 	return lock_wait(mutex, &wait);
 }
 
+static coldpath int lock_rare(struct mutex *mutex, int64_t deadline_ns)
+{
+	const struct task *self = weft__thread.task;
+
+	if (likely(self != NULL) && likely(cas64(&mutex->sync.word, 0, party_token(self))))
+		return 0;
+	return lock_slow(mutex, deadline_ns, 0);
+}
+
 int weft_mutex_lock(weft_mutex *public, int64_t deadline_ns)
 {
 	struct mutex *mutex = mutex_of(public);
 	struct task *self = weft__thread.task;
 
-	if (likely(self != NULL) && likely(cas64(&mutex->sync.word, 0, party_token(self))))
-		return 0;
-	return lock_slow(mutex, deadline_ns, 0);
+	if (unlikely(!self || !weft__single_threaded()))
+		return lock_rare(mutex, deadline_ns);
+	if (unlikely(!cas64_alone(&mutex->sync.word, 0, party_token(self))))
+		return lock_rare(mutex, deadline_ns);
+	return 0;
 }
 
 /* --- init, fini ------------------------------------------------------------------------------ */

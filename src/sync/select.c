@@ -19,9 +19,7 @@ static size_t describe(const struct waitable *object, char *buf, size_t size)
 {
 	unsigned count;
 
-	if (!weft__peek(&count,
-			(uintptr_t)object - offsetof(struct select, waitable) +
-				offsetof(struct select, count),
+	if (!weft__peek(&count, (uintptr_t)object + offsetof(struct select_name, count),
 			sizeof(count)))
 		return 0;
 	return weft__format(buf, size, "of %u cases", count);
@@ -31,26 +29,33 @@ static const struct waitable_kind kind = { .noun = "select", .describe = describ
 
 /* --- waiting ----------------------------------------------------------------------------- */
 
+/* Lock held. Its value has been placed. */
+static always_inline void queue_case(struct select_node *node, const weft_case *which, unsigned i,
+				     struct task *self)
+{
+	weft_chan *chan = which->object;
+
+	node->waiter.object = (void *)((uintptr_t)&chan->waitable | SELECT_TAG);
+	node->task = self;
+	node->index = i;
+	list_push_back(which->kind == WEFT_CASE_SEND ? &chan->senders.list : &chan->receivers.list,
+		       &node->waiter.link);
+}
+
 /* Locks held. */
 static void queue_all(struct select *select)
 {
 	for (unsigned i = 0; i < select->count; i++) {
 		weft_case *which = &select->cases[i];
 		struct select_node *node = &select->nodes[i];
-		weft_chan *chan = which->object;
 
 		if (!case_is_channel(which))
 			continue;
-		node->waiter.object = (void *)((uintptr_t)&chan->waitable | SELECT_TAG);
 		if (!select->frames_move)
 			node->waiter.value = which->value;
 		else if (!which->value)
 			node->waiter.value = NULL;
-		node->task = select->self;
-		node->index = i;
-		list_push_back(which->kind == WEFT_CASE_SEND ? &chan->senders.list
-							     : &chan->receivers.list,
-			       &node->waiter.link);
+		queue_case(node, which, i, select->self);
 	}
 }
 
@@ -109,7 +114,7 @@ static int park(struct select *select)
 {
 	struct task *self = select->self;
 
-	self->waiter.object = &select->waitable;
+	self->waiter.object = &select->name.waitable;
 	if (select->has_descriptor)
 		return weft__park(self, WAIT_FDS, select->until_ns);
 	return party_park_named(self, select->until_ns);
@@ -200,20 +205,13 @@ static void fetch_value(struct select *select, unsigned i)
 /* --- the whole --------------------------------------------------------------------------- */
 
 /* Until a case has fired, or it is over. */
-static always_inline int run(struct select *select, int64_t deadline_ns, bool looked)
+static always_inline int run(struct select *select, int64_t deadline_ns)
 {
 	bool late = false;
 	int rc;
 
 	do {
-		if (looked) { /* and nobody can have come since, there being one thread */
-			select->alone = true;
-			select->until_ns = deadline_ns;
-			rc = -EAGAIN;
-			looked = false;
-		} else {
-			rc = try_once(select, deadline_ns);
-		}
+		rc = try_once(select, deadline_ns);
 		if (rc != -EAGAIN)
 			return rc;
 		if (deadline_ns == WEFT_NOWAIT || late) {
@@ -248,12 +246,12 @@ static noinline int run_on_heap(const struct select *origin, int64_t deadline_ns
 	select->channels = 0;
 	select->ordered = false;
 	place_values(select, (char *)(select->order + count));
-	rc = run(select, deadline_ns, false);
+	rc = run(select, deadline_ns);
 	weft__free(select);
 	return rc;
 }
 
-static RETURNS_BY_JUMP int run_few(struct select *select, int64_t deadline_ns, bool looked)
+static RETURNS_BY_JUMP int run_few(struct select *select, int64_t deadline_ns)
 {
 	struct select_node nodes[FEW];
 	struct watch watches[FEW];
@@ -262,7 +260,7 @@ static RETURNS_BY_JUMP int run_few(struct select *select, int64_t deadline_ns, b
 	select->watches = watches;
 	if (unlikely(select->sources))
 		memset(watches, 0, sizeof(watches));
-	return run(select, deadline_ns, looked);
+	return run(select, deadline_ns);
 }
 
 /* Some cases need a task, and with it a runtime. */
@@ -292,10 +290,10 @@ static int run_shared(struct select *select, int64_t deadline_ns)
 }
 
 static noinline int select_whole(weft_case *cases, unsigned count, int64_t deadline_ns,
-				 const struct select_source *descriptors, bool looked)
+				 const struct select_source *descriptors)
 {
 	weft_chan *order[FEW];
-	struct select select = { .waitable = { &kind },
+	struct select select = { .name = { { &kind }, count },
 				 .cases = cases,
 				 .count = count,
 				 .descriptors = descriptors,
@@ -312,17 +310,62 @@ static noinline int select_whole(weft_case *cases, unsigned count, int64_t deadl
 	if (unlikely(count > FEW))
 		return run_on_heap(&select, deadline_ns);
 	return select.frames_move ? run_shared(&select, deadline_ns)
-				  : run_few(&select, deadline_ns, looked);
+				  : run_few(&select, deadline_ns);
+}
+
+/* --- the short way ----------------------------------------------------------------------- */
+
+/* There is one thread, and quick() has just seen that none of these few channels is ready:
+ * nobody can have come since, so nothing is locked. Afterwards there may be more threads.
+ * Return: as wait_once(). */
+static RETURNS_BY_JUMP int wait_alone(weft_case *cases, unsigned count, struct task *self)
+{
+	struct select_name name = { { &kind }, count };
+	struct select_node nodes[FEW];
+	int rc, fired = -1;
+
+	if (unlikely(!party_begin(self)))
+		return party_refused(self);
+	for (unsigned i = 0; i < count; i++) {
+		nodes[i].waiter.value = cases[i].value;
+		queue_case(&nodes[i], &cases[i], i, self);
+	}
+	self->waiter.object = &name.waitable;
+	rc = party_park_named(self, WEFT_FOREVER);
+	if (likely(rc >= SELECT_FIRST))
+		fired = (rc & ~SELECT_CLOSED) - SELECT_FIRST;
+	for (unsigned i = 0; i < count; i++)
+		if ((int)i != fired)
+			waiter_leave(&((weft_chan *)cases[i].object)->lock, &nodes[i].waiter);
+	if (unlikely(fired < 0))
+		return rc == SELECT_AGAIN ? SELECT_MORE : rc;
+	cases[fired].result = rc & SELECT_CLOSED ? -EPIPE : 0;
+	return fired;
+}
+
+static inline bool may_wait_alone(const struct task *self)
+{
+	return self && !party_frames_move(self);
 }
 
 int weft__select(weft_case *cases, unsigned count, int64_t deadline_ns,
 		 const struct select_source *descriptors)
 {
-	int fired = QUICK_ODD;
+	int rc;
 
-	if (likely(weft__single_threaded() && cases && count <= FEW))
-		fired = quick(cases, count);
-	if (fired >= 0)
-		return fired;
-	return select_whole(cases, count, deadline_ns, descriptors, fired == QUICK_NONE);
+	while (likely(weft__single_threaded() && cases && count <= FEW)) {
+		rc = quick(cases, count);
+		if (rc >= 0)
+			return rc;
+		if (rc == QUICK_ODD)
+			break;
+		if (deadline_ns == WEFT_NOWAIT)
+			return -EAGAIN;
+		if (deadline_ns != WEFT_FOREVER || !may_wait_alone(weft__thread.task))
+			break;
+		rc = wait_alone(cases, count, weft__thread.task);
+		if (rc != SELECT_MORE)
+			return rc;
+	}
+	return select_whole(cases, count, deadline_ns, descriptors);
 }

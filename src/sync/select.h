@@ -43,9 +43,15 @@ struct select_source {
 
 enum { SOURCE_BLIND = 2, SOURCE_LOOK_NS = 4000000 };
 
+/** What a select is called in dumps. */
+struct select_name {
+	struct waitable waitable;
+	unsigned count;
+};
+
 /** A select at work. */
 struct select {
-	struct waitable waitable;
+	struct select_name name;
 	weft_case *cases;
 	unsigned count;
 	unsigned channels; /* in order[], each once */

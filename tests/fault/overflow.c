@@ -454,6 +454,35 @@ TEST(overflow, that_jumps_the_guard_is_found_when_the_task_parks)
 	CHECK(strstr(death.text, "\"jumper\" (spawned at ") != NULL);
 	CHECK(strstr(death.text, "memory below them was overwritten") != NULL);
 }
+
+/* Here there is no neighbour, and the first byte is the lowest. */
+static int filling_task(void *bytes)
+{
+	volatile char *frame = __builtin_alloca((size_t)bytes);
+
+	memset((char *)(uintptr_t)frame, 1, (size_t)bytes);
+	return frame[0];
+}
+
+static void fill(void *arg)
+{
+	weft_attr attr = { .name = "filler" };
+
+	spawn_and_join(&attr, filling_task, arg);
+}
+
+TEST(overflow, of_a_frame_larger_than_stack_and_guard_is_told_by_where_it_faults)
+{
+	static const size_t sizes[] = { 400 << 10, 1 << 20, 40 << 20 };
+
+	for (size_t i = 0; i < sizeof sizes / sizeof sizes[0]; i++) {
+		struct death death = run_to_death(fill, (void *)sizes[i]);
+
+		CHECK_EQ(death.signal, SIGSEGV);
+		CHECK(strstr(death.text, "stack overflow in task ") != NULL);
+		CHECK(strstr(death.text, "\"filler\" (spawned at ") != NULL);
+	}
+}
 #endif
 
 /* It comes back before it parks: nothing is to be seen but the canary. */

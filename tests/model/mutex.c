@@ -12,12 +12,17 @@
 
 #ifdef BARGES
 #undef WEFT_MUTEX_BARGES
-#define WEFT_MUTEX_BARGES BARGES
+#undef WEFT_MUTEX_BARGES_FREE
+#define WEFT_MUTEX_BARGES      BARGES
+#define WEFT_MUTEX_BARGES_FREE BARGES
 #endif
 
 #undef weft__syscall
 #define weft__syscall(...) model_relax()
 #define cpu_relax()        model_relax()
+
+#include <base/clock.h>
+#define weft__now() ((int64_t)0)
 
 #define LOOKS LOOKS_OF_WORD /* each has its own */
 #include <sync/word.c>

@@ -253,13 +253,13 @@ static void play_all(const struct plan *plan, int rounds)
 
 TEST_LIMIT(lock_history, mutex, LIMIT_S)
 {
-	play_all(&(struct plan){ .body = use_mutex, .spec = spec_mutex(false) }, 100);
+	play_all(&(struct plan){ .body = use_mutex, .spec = spec_mutex(false) }, 50);
 }
 
 TEST_LIMIT(lock_history, mutex_canceled, LIMIT_S)
 {
 	play_all(&(struct plan){ .body = use_mutex, .spec = spec_mutex(false), .cancel_one_of = 3 },
-		 100);
+		 50);
 }
 
 TEST_LIMIT(lock_history, recursive_mutex, LIMIT_S)
@@ -268,7 +268,7 @@ TEST_LIMIT(lock_history, recursive_mutex, LIMIT_S)
 				 .spec = spec_mutex(true),
 				 .flags = WEFT_MUTEX_RECURSIVE,
 				 .cancel_one_of = 4 },
-		 100);
+		 50);
 }
 
 TEST_LIMIT(lock_history, shielded_mutex, LIMIT_S)
@@ -277,18 +277,18 @@ TEST_LIMIT(lock_history, shielded_mutex, LIMIT_S)
 				 .spec = spec_mutex(false),
 				 .flags = WEFT_MUTEX_SHIELDED,
 				 .cancel_one_of = 3 },
-		 60);
+		 40);
 }
 
 TEST_LIMIT(lock_history, rwlock, LIMIT_S)
 {
-	play_all(&(struct plan){ .body = use_rwlock, .spec = spec_rwlock() }, 100);
+	play_all(&(struct plan){ .body = use_rwlock, .spec = spec_rwlock() }, 50);
 }
 
 TEST_LIMIT(lock_history, rwlock_canceled, LIMIT_S)
 {
 	play_all(&(struct plan){ .body = use_rwlock, .spec = spec_rwlock(), .cancel_one_of = 3 },
-		 100);
+		 50);
 }
 
 TEST_LIMIT(lock_history, semaphore, LIMIT_S)
@@ -296,5 +296,5 @@ TEST_LIMIT(lock_history, semaphore, LIMIT_S)
 	play_all(&(struct plan){ .body = use_semaphore,
 				 .spec = spec_semaphore(PERMITS),
 				 .cancel_one_of = 4 },
-		 100);
+		 50);
 }

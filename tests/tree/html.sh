@@ -12,7 +12,7 @@ cd "$source" || exit 1
 links() { sed '/^```/,/^```/d; s/`[^`]*`//g' "$1" | grep -oE '\]\([^)# ]+' | cut -c3- | grep -vE '^[a-z]+:'; }
 texts_lead_on()
 {
-	for text in README.md src/README.md docs/*.md docs/*/*.md; do
+	for text in README.md src/README.md compat/README.md docs/*.md docs/*/*.md; do
 		links "$text" | while read -r link; do
 			[ -e "$(dirname "$text")/$link" ] || echo "$text: no $link"
 		done

@@ -19,7 +19,7 @@ WARNINGS = ['-Wall', '-Wextra', '-Werror', '-Wno-unused-function']
 
 def every_file(source, build):
     pages = sorted(glob.glob(f'{build}/man/man[37]/*'))
-    texts = ['README.md', 'src/README.md'] + sorted(
+    texts = ['README.md', 'src/README.md', 'compat/README.md'] + sorted(
         glob.glob('docs/*.md', root_dir=source) + glob.glob('docs/*/*.md', root_dir=source))
     return texts + pages
 

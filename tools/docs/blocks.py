@@ -7,6 +7,7 @@
 #	```c fragment    statements: compiled within a function, below the prelude; its
 #	                 #include lines and functions in it are moved out; { ... } is an empty block
 #	```c hooked ...  linked with libweft-hook, too
+#	```c before      of another library, which is not here: it is shown, and not compiled
 #
 #	<!-- prelude     declarations that the fragments after it need; until the next one
 #	...              or the end of the file
@@ -85,9 +86,11 @@ def of_markdown(path, shown):
             if info and info[0] in ('c', 'C'):
                 if fence.group(1):
                     raise ValueError(f'{shown}:{start}: a block of C is not indented')
-                last = Code(shown, start, info[1:], text, prelude)
-                last.pages, pages = pages, []
-                found.append(last)
+                last = None
+                if info[1:] != ['before']:
+                    last = Code(shown, start, info[1:], text, prelude)
+                    last.pages, pages = pages, []
+                    found.append(last)
             elif info and info[0] == 'output':
                 if last is None or 'run' not in last.info or last.output is not None:
                     raise ValueError(f'{shown}:{start}: this is the output of no "c run"')

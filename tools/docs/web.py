@@ -32,7 +32,7 @@ def run(*command):
 class Site:
     def __init__(self, source, man, out):
         self.source, self.man, self.out = source, man, out
-        self.texts = ['README.md', 'src/README.md'] + sorted(
+        self.texts = ['README.md', 'src/README.md', 'compat/README.md'] + sorted(
             glob.glob('docs/*.md', root_dir=source) + glob.glob('docs/*/*.md', root_dir=source))
         self.pages = {os.path.basename(p): os.path.basename(os.path.dirname(p))
                       for p in glob.glob(f'{man}/man[37]/*')}
@@ -89,7 +89,8 @@ class Site:
         body = re.sub(r'<a href="([^"]*)"([^>]*)>(.*?)</a>', link, body, flags=re.S)
         body = re.sub(r'src="([^":]*)"', picture, body)
         body = re.sub(r'<code>(weft_\w+)((?:\(\))?)</code>(?!</a>)', function, body)
-        body = body.replace('language-c run', 'language-c').replace('language-c fragment', 'language-c')
+        body = body.replace('language-c run', 'language-c').replace('language-c fragment', 'language-c') \
+            .replace('language-c before', 'language-c')
         title = re.search(r'<h1[^>]*>(.*?)</h1>', body, re.S)
         self.write(re.sub(r'\.md$', '.html', name), re.sub(r'<[^>]*>', '', title[1]) if title else name, body)
 
