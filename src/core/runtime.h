@@ -87,6 +87,11 @@ static inline int64_t worker_alive(const struct worker *worker)
 					      memory_order_relaxed));
 }
 
+/** weft_spawn() of a task that is detached, in no queue and not counted: who puts it into one
+ * counts it (weft__runtime_task_began()). */
+int weft__task_make(struct task **ret_task, const weft_attr *attr, weft_fn *fn, void *arg,
+		    const char *site);
+
 /** Ends a task, on its own stack; never returns. */
 void weft__task_exit(struct task *self, int value) __attribute__((noreturn));
 

@@ -339,17 +339,15 @@ static void init_movable(struct worker *worker, struct task *task)
 	atomic_fetch_add_explicit(&worker->runtime->movable_alive, 1, memory_order_relaxed);
 }
 
-/* With attributes, without a runtime yet, traced, or where slots have canaries. */
-static noinline int spawn_rare(weft_task **ret_task, const weft_attr *attr, weft_fn *fn, void *arg,
-			       const char *site)
+/* Makes a task that is in no queue. */
+static int make(struct task **ret_task, const weft_attr *attr, weft_fn *fn, void *arg, bool held,
+		const char *site)
 {
-	static const weft_attr defaults;
 	struct worker *worker;
 	struct task *task;
 	int class, rc = 0;
 	unsigned flags;
 
-	attr = attr ? attr : &defaults;
 	class = weft__stack_class(attr->stack_bytes);
 	if (!fn || class < 0 || (attr->flags & ~(unsigned)TASK_FLAGS_PUBLIC))
 		return -EINVAL;
@@ -370,7 +368,7 @@ static noinline int spawn_rare(weft_task **ret_task, const weft_attr *attr, weft
 			return -ENOMEM;
 		flags |= TASK_PRIVATE;
 	}
-	task_init(task, worker, flags, (unsigned)class, fn, arg, ret_task != NULL, site);
+	task_init(task, worker, flags, (unsigned)class, fn, arg, held, site);
 	if (flags & TASK_PRIVATE)
 		weft__leave_note_canary(task);
 	if (attr->name || (flags & (WEFT_DAEMON | WEFT_KEEP_FP))) {
@@ -381,8 +379,29 @@ static noinline int spawn_rare(weft_task **ret_task, const weft_attr *attr, weft
 	trace_spawned(task);
 	if (flags & WEFT_MIGRATE)
 		init_movable(worker, task);
-	spawned(worker, task, attr->shared ? 0 : attr->flags, ret_task);
+	*ret_task = task;
 	return 0;
+}
+
+/* With attributes, without a runtime yet, traced, or where slots have canaries. */
+static noinline int spawn_rare(weft_task **ret_task, const weft_attr *attr, weft_fn *fn, void *arg,
+			       const char *site)
+{
+	static const weft_attr defaults;
+	struct task *task;
+	int rc;
+
+	attr = attr ? attr : &defaults;
+	rc = make(&task, attr, fn, arg, ret_task != NULL, site);
+	if (rc == 0)
+		spawned(weft__thread.worker, task, attr->shared ? 0 : attr->flags, ret_task);
+	return rc;
+}
+
+int weft__task_make(struct task **ret_task, const weft_attr *attr, weft_fn *fn, void *arg,
+		    const char *site)
+{
+	return make(ret_task, attr, fn, arg, false, site);
 }
 
 int weft_spawn_at(weft_task **ret_task, const weft_attr *attr, weft_fn *fn, void *arg,

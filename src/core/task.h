@@ -79,7 +79,8 @@ enum task_state {
 	WAIT_OFFLOAD,
 	WAIT_END, /* main: of all other tasks */
 	WAIT_OTHER,
-	WAIT_OBJECT /* waited_object() is a struct waitable */
+	WAIT_OBJECT, /* waited_object() is a struct waitable */
+	WAIT_RESUME  /* it has suspended itself: handoff.h */
 };
 
 /** A place in an object's queue. Unlinked by the waker or by its owner, under
@@ -95,6 +96,7 @@ struct waiter {
 
 struct locals;
 struct deadline;
+struct handoff;
 
 /** Rarely needed, made by malloc when it is. */
 struct task_ext {
@@ -105,8 +107,9 @@ struct task_ext {
 	uint64_t ended_wait;        /* the ticket of the last wait that one of them has ended */
 	struct list daemon;         /* in worker.daemons, with WEFT_DAEMON */
 	struct task *task;
-	struct fp_control fp; /* with WEFT_KEEP_FP, while it does not run */
-	int exit_value;       /* once it ends by weft_exit(): exit.h, X1 */
+	struct handoff *handoff; /* handoff.h; or NULL */
+	struct fp_control fp;    /* with WEFT_KEEP_FP, while it does not run */
+	int exit_value;          /* once it ends by weft_exit(): exit.h, X1 */
 };
 
 struct task {

@@ -25,10 +25,11 @@ static const char *const texts[DOING_KINDS] = {
 };
 
 static const uint8_t doings[] = {
-	[TASK_NEW] = DOING_NEW,   [TASK_READY] = DOING_READY, [TASK_RUNNING] = DOING_RUN,
-	[TASK_DEAD] = DOING_DEAD, [WAIT_SLEEP] = DOING_SLEEP, [WAIT_JOIN] = DOING_JOIN,
-	[WAIT_FD] = DOING_FD,     [WAIT_FDS] = DOING_FDS,     [WAIT_OFFLOAD] = DOING_OFFLOAD,
-	[WAIT_END] = DOING_OTHER, [WAIT_OTHER] = DOING_OTHER, [WAIT_OBJECT] = DOING_OBJECT,
+	[TASK_NEW] = DOING_NEW,      [TASK_READY] = DOING_READY, [TASK_RUNNING] = DOING_RUN,
+	[TASK_DEAD] = DOING_DEAD,    [WAIT_SLEEP] = DOING_SLEEP, [WAIT_JOIN] = DOING_JOIN,
+	[WAIT_FD] = DOING_FD,        [WAIT_FDS] = DOING_FDS,     [WAIT_OFFLOAD] = DOING_OFFLOAD,
+	[WAIT_END] = DOING_OTHER,    [WAIT_OTHER] = DOING_OTHER, [WAIT_OBJECT] = DOING_OBJECT,
+	[WAIT_RESUME] = DOING_OTHER,
 };
 
 enum doing weft__doing(const struct task_view *view)
@@ -158,7 +159,9 @@ static void describe_join(const struct task_view *view, char buf[WHAT_BYTES])
 static void describe_other(const struct task *task, char buf[WHAT_BYTES])
 {
 	weft__format(buf, WHAT_BYTES, "%s",
-		     task->state == WAIT_END ? "the end of its tasks" : "waiting");
+		     task->state == WAIT_END      ? "the end of its tasks"
+		     : task->state == WAIT_RESUME ? "being resumed"
+						  : "waiting");
 }
 
 static void describe_sleep(int64_t deadline_ns, int64_t now_ns, char buf[WHAT_BYTES])

@@ -386,6 +386,8 @@ class Task:
             text = self.joined()
         elif self.state_is("WAIT_FD"):
             text = self.descriptor()
+        elif self.state_is("WAIT_RESUME"):
+            text = "being resumed"
         if self.flag("TASK_PRIVATE") and self.parked():
             until = self.deadline(self.weft.at(self.address, self.weft.private)["deadline"])
             text += (", " if text and until else "") + until
