@@ -250,11 +250,20 @@ static bool is_wanted(void)
 	return BY_DEFAULT || (watchdog && *watchdog && strcmp(watchdog, "0") != 0);
 }
 
+/* Some thread that is not here may have held a lock. */
+static void reset_in_child(void)
+{
+	lock = (struct spinlock){ 0 };
+	report->busy = (struct spinlock){ 0 };
+}
+
 void weft__locks_init(void)
 {
 	if (!is_wanted())
 		return;
 	report = weft__map(sizeof *report);
-	if (report)
-		atomic_store_explicit(&weft__observe_locks, &observer, memory_order_relaxed);
+	if (!report)
+		return;
+	pthread_atfork(NULL, NULL, reset_in_child);
+	atomic_store_explicit(&weft__observe_locks, &observer, memory_order_relaxed);
 }

@@ -4,7 +4,7 @@
  * hooked call goes through, libc's own functions, and the way out.
  *
  * H1 Outside a task a hook costs one thread-local load and a branch, and
- *    then is libc's function.
+ *    then is libc's function. What others may wait for looks for them, too: mutex.c.
  * H2 Everything behind the gate speaks in negative error codes; errno is
  *    written by weft__hook_fail() alone, and only when the call fails.
  * H3 libc's functions are found when the library is loaded. Before that, and
