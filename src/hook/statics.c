@@ -27,9 +27,15 @@ const char weft__hook_link_statics;
 /* Bytes of the guard, as a little-endian machine sees them in a word. */
 enum { DONE = 1, PENDING = 1 << 8, WAITING = 1 << 16 };
 
-int __cxa_guard_acquire(uint64_t *guard);
-void __cxa_guard_release(uint64_t *guard);
-void __cxa_guard_abort(uint64_t *guard);
+/* ThreadSanitizer has its own, which clang links into the program: there ours give way. */
+#if WEFT_TSAN
+#define OURS __attribute__((weak))
+#else
+#define OURS
+#endif
+OURS int __cxa_guard_acquire(uint64_t *guard);
+OURS void __cxa_guard_release(uint64_t *guard);
+OURS void __cxa_guard_abort(uint64_t *guard);
 
 static _Atomic uint32_t *word_of(uint64_t *guard)
 {
