@@ -121,6 +121,9 @@ struct real {
 };
 extern struct real weft__real;
 
+/** Puts itself between us and libc's mutexes, where ThreadSanitizer looks on: told.c. */
+void weft__hook_tell_tsan(void);
+
 /** The gate: the calling task, when its calls of @group are hooked; else NULL. */
 static always_inline struct task *hooked(enum hook_group group)
 {

@@ -392,6 +392,7 @@ __attribute__((constructor(101))) static void hook_load(void)
 
 	check_version();
 	resolve_all();
+	weft__hook_tell_tsan();
 	weft__hook_allocator_init();
 	pthread_atfork(NULL, NULL, weft__lot_forked);
 	if (list)
