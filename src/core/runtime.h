@@ -17,6 +17,7 @@
 
 #include <pthread.h>
 
+#include <base/lock.h>
 #include <core/idle.h>
 #include <core/injector.h>
 #include <core/worker.h>
@@ -46,7 +47,7 @@ struct runtime {
 	uint32_t poller_first, poller_count; /* ids of its pollers */
 	struct daemons daemons;
 	struct worker *workers[RUNTIME_PLACES]; /* complete before places covers it */
-	pthread_mutex_t hiring;                 /* of spares; places grows under it */
+	struct lock hiring;                     /* of spares; places grows under it */
 	pthread_t threads[RUNTIME_PLACES];      /* from place 1 on */
 	pthread_barrier_t all_left;             /* at the end: nobody is in his loop any more */
 };

@@ -18,6 +18,14 @@
 #include "co_routine_inner.h"
 #include "test.h"
 
+#if defined(__SANITIZE_THREAD__)
+#define TSAN 1
+#elif defined(__has_feature)
+#define TSAN __has_feature(thread_sanitizer)
+#else
+#define TSAN 0
+#endif
+
 namespace
 {
 
@@ -779,7 +787,7 @@ TEST(libco_routine, pthread_exit_ends_the_coroutine)
 
 /* --- processes and threads ------------------------------------------------------------------------- */
 
-#ifndef __SANITIZE_THREAD__ /* it takes the child of a fork that goes on for a race */
+#if !TSAN /* it takes the child of a fork that goes on for a race */
 TEST(libco_routine, suspended_ones_go_on_in_a_child_of_fork)
 {
 	stCoRoutine_t *a = make(two_letters, (void *)'a'), *b = make(two_letters, (void *)'b');
