@@ -18,6 +18,7 @@
  *    found out.
  */
 #include <errno.h>
+#include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -135,6 +136,35 @@ static coldpath uint64_t seed(void)
 	return weft__rng_seed();
 }
 
+static pthread_key_t thread_end_key;
+static bool key_made;
+
+/* Coroutines that are left are not freed: they stand where they stand. */
+static void thread_end(void *arg)
+{
+	struct lab *ended = arg;
+
+	if (ended->numbers.used)
+		return;
+	numbers_fini(&ended->numbers);
+	weft__free(ended->runnable);
+	*ended = (struct lab){ .current = NULL };
+}
+
+static void make_key(void)
+{
+	key_made = pthread_key_create(&thread_end_key, thread_end) == 0;
+}
+
+static void note_thread(void)
+{
+	static pthread_once_t once = PTHREAD_ONCE_INIT;
+
+	pthread_once(&once, make_key);
+	if (key_made)
+		pthread_setspecific(thread_end_key, &lab);
+}
+
 /* The caller is main from now on. */
 static coldpath struct routine *begin(void)
 {
@@ -145,6 +175,7 @@ static coldpath struct routine *begin(void)
 	if (!lab.current) {
 		int kept = errno;
 
+		note_thread();
 		weft__rng_init(&lab.rng, seed());
 		errno = kept;
 		memcpy(lab.main.name, "main", sizeof("main"));

@@ -390,7 +390,7 @@ struct hop {
 	char *low;
 	unsigned users;
 	unsigned class;
-	uint64_t no_handle[5]; /* C4: 0 where others have wait, word and id */
+	uint64_t no_handle[6]; /* C4: 0 where others have wait, word and id */
 	bool failed;
 	weft_context *back; /* where to go on when memory is short */
 #if WEFT_TSAN
