@@ -14,6 +14,7 @@
 #include <base/compiler.h>
 #include <base/fault.h>
 #include <weft/coroutine.h>
+#include <weft/time.h>
 
 #include <co.h>
 
@@ -549,6 +550,24 @@ TEST(m2, main_may_be_a_native_coroutine)
 	rounds(10); /* nobody is alive, so it is we who are main now */
 	CHECK_EQ(weft_resume(co, NULL, NULL), 0);
 	CHECK_EQ(weft_coroutine_free(co), 0);
+}
+
+static void sleeps(void *arg)
+{
+	CHECK_EQ(weft_sleep(1000000), 0);
+	++*(int *)arg;
+}
+
+/* The first sleep makes a task of the thread, on the stack of a coroutine. */
+TEST(m2, coroutines_may_wait_in_a_task)
+{
+	int slept = 0;
+	struct co *first = co_start("first", sleeps, &slept);
+	struct co *second = co_start("second", sleeps, &slept);
+
+	CHECK_EQ(waited(first), 0);
+	CHECK_EQ(waited(second), 0);
+	CHECK_EQ(slept, 2);
 }
 
 static void *of_its_own(void *arg)
