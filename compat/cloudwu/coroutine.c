@@ -22,7 +22,7 @@
 enum { STACK_BYTES = 1 << 20 }; /* as the original */
 
 struct schedule {
-	const struct thread *thread; /* that it belongs to: only this one writes here */
+	uintptr_t owner; /* a thread's number: only this one writes here */
 	weft_stack_group *group;
 	struct numbers numbers;   /* of its coroutines */
 	struct numbered *running; /* S1; or NULL */
@@ -58,13 +58,13 @@ WEFT_API struct schedule *coroutine_open(void)
 		errno = ENOMEM;
 		return NULL;
 	}
-	S->thread = &weft__thread;
+	S->owner = weft__thread.number; /* the group has made it */
 	return S;
 }
 
 static bool is_ours(const struct schedule *S)
 {
-	return S->thread == &weft__thread;
+	return S->owner == weft__thread.number;
 }
 
 /* 0 when it is gone, or a negative errno. */
