@@ -117,7 +117,7 @@ function target_text(row) {
 	if (target_peer[row] == "")
 		return "-"
 	if (target_peer[row] == "-")
-		return relation[row] " " bound[row] (unit[row] == "bytes" ? "" : " x")
+		return relation[row] " " bound[row] (unit[row] == "x" ? " x" : "")
 	return relation[row] " " bound[row] " x " target_peer[row]
 }
 

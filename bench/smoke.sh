@@ -23,7 +23,7 @@ reports()
 	echo "$*: status $status, wanted: $rows"
 	echo "$output"
 	for row in $rows; do
-		echo "$output" | grep -qE "^ROW $row [A-Za-z]+ [0-9.e+-]+ [a-z/]+$" || return 1
+		echo "$output" | grep -qE "^ROW $row [A-Za-z]+ [0-9.e+-]+ [A-Za-z/]+$" || return 1
 	done
 	return $status
 }
@@ -41,6 +41,10 @@ check sleep_shared    reports "sleep_shared sleep_shared_cpu" ./bench-sleep shar
 check parked          reports "parked parked_tables parked_cost parked_after" \
 	./bench-parked private 2000
 check parked_shared   reports "parked_shared parked_shared_after" ./bench-parked shared 2000
+for what in ten ten_chan million_private; do
+	check $what reports "${what}_spawn ${what}_park ${what}_start ${what}_wake ${what}_join \
+		${what}_tables ${what}_rss ${what}_bytes ${what}_after" ./bench-ten-million $what 2000
+done
 check trace           reports "trace_record trace_clock trace_yield trace_wake trace_spawn trace_write" \
 	./bench-trace 1000
 for workers in 1 2; do

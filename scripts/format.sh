@@ -12,7 +12,7 @@ fi
 mode=-i
 [ "${1:-}" = --check ] && mode="--dry-run --Werror"
 dirs=
-for dir in include src tests bench examples; do
+for dir in include src compat tests bench examples; do
 	[ -d $dir ] && dirs="$dirs $dir"
 done
 find $dirs -type f \( -name '*.[ch]' -o -name '*.cc' \) -print0 |

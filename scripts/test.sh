@@ -151,8 +151,9 @@ variant_clang()
 
 variant_asan()
 {
-	heading asan "unit, fault and stress tests under AddressSanitizer"
-	run_variant asan asan "tests-unit tests-fault tests-stress" "${thorough[@]}"
+	heading asan "unit, fault, stress and compat tests under AddressSanitizer"
+	run_variant asan asan "tests-unit tests-fault tests-stress tests-compat" \
+		-L '^(unit|fault|stress|compat)$'
 }
 
 variant_ubsan()

@@ -241,6 +241,8 @@ func main() {
 		sleepRow(count(1000000))
 	case "parked":
 		parkedRow(count(1000000))
+	case "million":
+		millionRow(count(1000000))
 	case "echo":
 		echoRow()
 	default:

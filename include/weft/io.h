@@ -70,7 +70,8 @@ WEFT_API ssize_t weft_read(int fd, void *buf, size_t bytes, int64_t deadline_ns)
 /**
  * weft_write - write(2) all of @bytes
  *
- * SIGPIPE as of write(2), and so of all that write or send here; weft_send() may have MSG_NOSIGNAL.
+ * No call here that writes to a socket or sends raises SIGPIPE: a peer that is gone is -EPIPE, as if
+ * MSG_NOSIGNAL were given each time. A pipe does, as with write(2).
  *
  * Return: @bytes; fewer when an error, the deadline or a cancel came after a part;
  * or a shared error.

@@ -18,10 +18,12 @@
  *   - WEFT_WORKERS: how many threads weft_run() uses when it is asked for 0;
  *   - WEFT_STACK: bytes of a stack when its attributes do not say;
  *   - WEFT_HOOKS: which groups of libc calls libweft-hook replaces: none, or a list of io,
- *     time and dns;
+ *     time, dns and sync;
  *   - WEFT_DEADLOCK=off: a deadlock does not end the process;
  *   - WEFT_DUMP_SIGNAL: a signal that writes weft_dump() to standard error;
  *   - WEFT_WATCHDOG_MS: how long a task may keep its worker, see weft_watchdog();
+ *   - WEFT_LOCK_CHECK: 1, a task that waits while it holds a thread's mutex is reported; 0, not
+ *     even with WEFT_WATCHDOG_MS;
  *   - WEFT_TRACE: a file for a trace of the whole run, see weft_trace_start().
  */
 #ifndef WEFT_H

@@ -12,5 +12,5 @@ char *weft__context_low(const weft_context *ctx)
 
 const weft_context *weft__context_trail(const weft_context *ctx)
 {
-	return ctx->pc == weft__context_entry || ctx->pc == weft__context_entry_arg ? NULL : ctx;
+	return weft__context_is_new(ctx) ? NULL : ctx;
 }

@@ -28,6 +28,21 @@ void weft__debug_init(void);
  */
 extern int64_t (*_Atomic weft__observe_idle)(void);
 
+/**
+ * What wants to know of locks that block threads, taken by tasks: of libc's mutexes where they are
+ * not libweft-hook's to wait for. Each is called by the task, which runs on.
+ */
+struct lock_observer {
+	/** @site: the address in the caller's code; @why: it blocks the thread, in words that last */
+	void (*locked)(const void *mutex, const void *site, const char *why);
+	void (*unlocked)(const void *mutex);
+	/** A task with TASK_HOLDS leaves the CPU to others. */
+	void (*leaves)(void);
+};
+
+/** NULL: nobody does. It does not change once the first runtime has begun. */
+extern const struct lock_observer *_Atomic weft__observe_locks WEFT_PRIVATE;
+
 /** OS threads of this process that are weft's own business: each thread with a
  * runtime, and helpers. Whoever counts itself does so while it is alive. */
 extern _Atomic int weft__known_threads;

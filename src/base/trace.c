@@ -7,13 +7,14 @@
 
 #include <base/clock.h>
 #include <base/fault.h>
+#include <base/lock.h>
 #include <base/ticks_cpu.h>
 #include <base/trace.h>
 
 _Atomic uint32_t weft__trace_generation;
 
 /* The recording under way. The lock is held for a few instructions and an mmap(2). */
-static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
+static struct lock lock;
 static struct trace_ring *first, **last = &first;
 static unsigned rings, missed;
 static size_t ring_events;
@@ -129,12 +130,12 @@ coldpath void weft__trace_follow(void)
 	uint32_t generation;
 
 	weft__trace_end_thread();
-	pthread_mutex_lock(&lock);
+	lock_take(&lock);
 	generation = atomic_load_explicit(&weft__trace_generation, memory_order_relaxed);
 	thread->trace_generation = generation;
 	if (generation & 1)
 		thread->trace = ring_new(thread->worker_index);
-	pthread_mutex_unlock(&lock);
+	lock_drop(&lock);
 	if (thread->trace)
 		thread->worker_index |= THREAD_TRACED;
 }
@@ -143,12 +144,12 @@ coldpath void weft__trace_follow(void)
 
 static void take_lock(void)
 {
-	pthread_mutex_lock(&lock);
+	lock_take(&lock);
 }
 
 static void drop_lock(void)
 {
-	pthread_mutex_unlock(&lock);
+	lock_drop(&lock);
 }
 
 /* The lock is held. */
@@ -192,13 +193,13 @@ int weft__trace_begin(size_t events)
 	int rc = -EBUSY;
 
 	pthread_once(&once, init_once);
-	pthread_mutex_lock(&lock);
+	lock_take(&lock);
 	if (!weft__trace_recording()) {
 		ring_events = events;
 		atomic_fetch_add_explicit(&weft__trace_generation, 1, memory_order_relaxed);
 		rc = 0;
 	}
-	pthread_mutex_unlock(&lock);
+	lock_drop(&lock);
 	return rc;
 }
 
@@ -206,12 +207,12 @@ int weft__trace_end(struct trace_ring **ret_rings, unsigned *ret_missed)
 {
 	int rc = -EALREADY;
 
-	pthread_mutex_lock(&lock);
+	lock_take(&lock);
 	if (weft__trace_recording()) {
 		*ret_missed = missed;
 		*ret_rings = detach();
 		rc = 0;
 	}
-	pthread_mutex_unlock(&lock);
+	lock_drop(&lock);
 	return rc;
 }

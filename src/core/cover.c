@@ -11,6 +11,7 @@
  */
 #include <errno.h>
 
+#include <base/lock.h>
 #include <base/log.h>
 #include <core/park.h>
 #include <core/runtime.h>
@@ -22,10 +23,10 @@ static void call_spare(struct runtime *runtime, unsigned rank)
 	unsigned place = runtime->count + rank;
 	int rc = 0;
 
-	pthread_mutex_lock(&runtime->hiring);
+	lock_take(&runtime->hiring);
 	while (rc == 0 && place >= atomic_load(&runtime->places))
 		rc = weft__crew_hire(runtime); /* those of lower ranks may be on their way */
-	pthread_mutex_unlock(&runtime->hiring);
+	lock_drop(&runtime->hiring);
 	if (rc < 0)
 		weft__warn_once("no spare for a worker that is stuck: error %d", -rc);
 	else
@@ -51,14 +52,14 @@ void weft__cover_end(struct worker *worker, enum cover_reason reason)
 /* --- from outside --------------------------------------------------------------------- */
 
 /* Whoever holds it finds a registered worker's runtime alive, if it is open. */
-static pthread_mutex_t outside = PTHREAD_MUTEX_INITIALIZER;
+static struct lock outside;
 
 bool weft__cover_stuck(unsigned index, const struct worker *of, bool stuck)
 {
 	struct worker *worker;
 	bool covered = false;
 
-	pthread_mutex_lock(&outside);
+	lock_take(&outside);
 	worker = weft__worker(index);
 	if (worker && worker == of && worker->runtime && worker->runtime->open) {
 		if (stuck)
@@ -67,20 +68,20 @@ bool weft__cover_stuck(unsigned index, const struct worker *of, bool stuck)
 			weft__cover_end(worker, COVER_STUCK);
 		covered = stuck;
 	}
-	pthread_mutex_unlock(&outside);
+	lock_drop(&outside);
 	return covered;
 }
 
 void weft__cover_open(struct runtime *runtime, bool open)
 {
-	pthread_mutex_lock(&outside);
+	lock_take(&outside);
 	runtime->open = open;
-	pthread_mutex_unlock(&outside);
+	lock_drop(&outside);
 }
 
 void weft__cover_forked(void)
 {
-	pthread_mutex_init(&outside, NULL);
+	outside = (struct lock){ LOCK_FREE };
 }
 
 /* --- from inside ----------------------------------------------------------------------- */

@@ -153,7 +153,6 @@ static struct runtime *runtime_new(unsigned count)
 	runtime->poller_first = weft__poller_ids(runtime->places_max);
 	runtime->idle.spinners_max = (count + 1) / 2;
 	list_init(&runtime->daemons.list);
-	pthread_mutex_init(&runtime->hiring, NULL);
 	return runtime;
 }
 
@@ -184,7 +183,6 @@ int weft__crew_run(unsigned count, weft_fn *fn, void *arg, int *ret)
 		*ret = value;
 	weft__cover_open(runtime, false); /* nobody is at it any more */
 no_worker:
-	pthread_mutex_destroy(&runtime->hiring);
 	munmap(runtime, sizeof *runtime);
 	return rc;
 }

@@ -3,6 +3,7 @@
  * leave.c - the rare parts of leave.h, kept out of every caller's way.
  */
 #include <base/log.h>
+#include <base/observe.h>
 #include <core/leave.h>
 #include <core/runtime.h>
 #include <stack/overflow.h>
@@ -43,8 +44,20 @@ void weft__leave_check_canary(struct task *self)
 		weft__task_overrun(self);
 }
 
+static noinline void tell_of_locks(void)
+{
+	/* relaxed: whoever has set TASK_HOLDS is called by it */
+	const struct lock_observer *observer =
+		atomic_load_explicit(&weft__observe_locks, memory_order_relaxed);
+
+	if (observer)
+		observer->leaves();
+}
+
 bool weft__leave_rare(struct worker *worker, struct task *self, struct task *next)
 {
+	if (unlikely(self->flags & TASK_HOLDS))
+		tell_of_locks();
 	if (self->flags & TASK_CANARY)
 		weft__leave_check_canary(self);
 	if (self->flags & WEFT_KEEP_FP)

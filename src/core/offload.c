@@ -9,13 +9,16 @@
  * is parked.
  */
 #include <errno.h>
+#include <linux/futex.h>
 #include <pthread.h>
 #include <stdlib.h>
 #include <time.h>
 
 #include <base/fault.h>
 #include <base/helper.h>
+#include <base/lock.h>
 #include <base/observe.h>
+#include <base/syscall.h>
 #include <core/park.h>
 
 enum { THREADS_MAX = 64, IDLE_SECONDS = 10, STACK_BYTES = 1 << 20 };
@@ -28,29 +31,18 @@ struct job {
 };
 
 static struct {
-	pthread_mutex_t lock;
-	pthread_cond_t more;
+	struct lock lock;
+	_Atomic uint32_t more; /* a futex: how often a job has come */
 	struct job *head, **tail;
 	unsigned queued, idle, threads;
-} pool = { .lock = PTHREAD_MUTEX_INITIALIZER };
+} pool;
 
 static pthread_once_t pool_once = PTHREAD_ONCE_INIT;
-
-static void cond_init(void)
-{
-	pthread_condattr_t attr;
-
-	pthread_condattr_init(&attr);
-	pthread_condattr_setclock(&attr, CLOCK_MONOTONIC);
-	pthread_cond_init(&pool.more, &attr);
-	pthread_condattr_destroy(&attr);
-}
 
 /* The child of fork(2) has none of our threads, and its jobs are the parent's. */
 static void reset_in_child(void)
 {
-	pthread_mutex_init(&pool.lock, NULL);
-	cond_init();
+	pool.lock = (struct lock){ LOCK_FREE };
 	pool.head = NULL;
 	pool.tail = &pool.head;
 	pool.queued = pool.idle = pool.threads = 0;
@@ -58,9 +50,29 @@ static void reset_in_child(void)
 
 static void pool_init(void)
 {
-	cond_init();
 	pool.tail = &pool.head;
 	pthread_atfork(NULL, NULL, reset_in_child);
+}
+
+/* The lock is held, but while it sleeps. False: the time has come. */
+static bool wait_for_more(const struct timespec *until)
+{
+	/* relaxed: it changes under the lock */
+	uint32_t seen = atomic_load_explicit(&pool.more, memory_order_relaxed);
+	long rc;
+
+	lock_drop(&pool.lock);
+	rc = weft__syscall(SYS_futex, &pool.more, FUTEX_WAIT_BITSET_PRIVATE, seen, until, NULL,
+			   FUTEX_BITSET_MATCH_ANY);
+	lock_take(&pool.lock);
+	return rc != -ETIMEDOUT;
+}
+
+/* The lock is held. */
+static void tell_one_more(void)
+{
+	atomic_fetch_add_explicit(&pool.more, 1, memory_order_relaxed);
+	weft__syscall(SYS_futex, &pool.more, FUTEX_WAKE_PRIVATE, 1);
 }
 
 /* The lock is held. NULL: idle for too long. */
@@ -72,12 +84,12 @@ static struct job *next_job(void)
 	clock_gettime(CLOCK_MONOTONIC, &until);
 	until.tv_sec += IDLE_SECONDS;
 	while (!pool.head) {
-		int rc;
+		bool in_time;
 
 		pool.idle++;
-		rc = pthread_cond_timedwait(&pool.more, &pool.lock, &until);
+		in_time = wait_for_more(&until);
 		pool.idle--;
-		if (rc == ETIMEDOUT && !pool.head)
+		if (!in_time && !pool.head)
 			return NULL;
 	}
 	job = pool.head;
@@ -92,7 +104,7 @@ static void finish(struct job *job)
 {
 	weft__wake(job->ticket, 0);
 	free(job);
-	pthread_mutex_lock(&pool.lock);
+	lock_take(&pool.lock);
 }
 
 /* The lock is held: this thread takes no more jobs. */
@@ -100,7 +112,7 @@ static void helper_gone(void)
 {
 	pool.threads--;
 	observe_thread(-1);
-	pthread_mutex_unlock(&pool.lock);
+	lock_drop(&pool.lock);
 }
 
 /* The job's function has called pthread_exit(): its task goes on, this thread does not. */
@@ -110,17 +122,23 @@ static void helper_ends(void *job)
 	helper_gone();
 }
 
+/* Not inlined: it may return twice, as setjmp(3) does. */
+static noinline void run(struct job *job)
+{
+	pthread_cleanup_push(helper_ends, job);
+	job->fn(job->arg);
+	pthread_cleanup_pop(0);
+}
+
 static void *helper_main(void *arg)
 {
 	struct job *job;
 
 	(void)arg;
-	pthread_mutex_lock(&pool.lock);
+	lock_take(&pool.lock);
 	while ((job = next_job()) != NULL) {
-		pthread_mutex_unlock(&pool.lock);
-		pthread_cleanup_push(helper_ends, job);
-		job->fn(job->arg);
-		pthread_cleanup_pop(0);
+		lock_drop(&pool.lock);
+		run(job);
 		finish(job);
 	}
 	helper_gone();
@@ -147,17 +165,17 @@ int weft__offload_submit(void (*fn)(void *arg), void *arg, uint64_t ticket)
 	*job = (struct job){ .fn = fn, .arg = arg, .ticket = ticket };
 	pthread_once(&pool_once, pool_init);
 
-	pthread_mutex_lock(&pool.lock);
+	lock_take(&pool.lock);
 	if (pool.idle <= pool.queued && pool.threads < THREADS_MAX)
 		rc = helper_start();
 	if (rc == 0 || pool.threads > 0) {
 		*pool.tail = job;
 		pool.tail = &job->next;
 		pool.queued++;
-		pthread_cond_signal(&pool.more);
+		tell_one_more();
 		rc = 0;
 	}
-	pthread_mutex_unlock(&pool.lock);
+	lock_drop(&pool.lock);
 	if (rc < 0)
 		free(job);
 	return rc < 0 ? -EAGAIN : 0;

@@ -259,7 +259,9 @@ static noinline struct leave_way sleep_begin(int64_t deadline_ns)
 	return (struct leave_way){ (weft_context *)result, NULL };
 }
 
-static noinline int sleep_end(struct task *left, int saved_errno)
+/* In this order: left comes in the second register, and so need not be moved out of the way,
+ * for which it would take the frame pointer's place, where errno is kept over the switch. */
+static noinline int sleep_end(int saved_errno, struct task *left)
 {
 	leave_end(left, saved_errno);
 	return sleep_result();
@@ -274,7 +276,7 @@ int weft_sleep_until(int64_t deadline_ns)
 
 	if (unlikely(!way.to))
 		return (int)(intptr_t)way.from;
-	return sleep_end(leave_switch(way), saved_errno);
+	return sleep_end(saved_errno, leave_switch(way));
 }
 
 int weft_sleep(int64_t duration_ns)

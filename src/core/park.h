@@ -24,7 +24,7 @@
 #include <core/task.h>
 
 /** weft__task_self() outside of a task. */
-struct task *weft__task_self_slow(int *ret_error);
+struct task *weft__task_self_slow(int *ret_error) WEFT_PRIVATE;
 
 /**
  * weft__task_self - the calling task; makes this thread a runtime if need be
@@ -65,7 +65,7 @@ int weft__park_refused(struct task *self);
 
 /** As begin, for a wait that must not end by a cancel or a pushed deadline (a joined
  * offload). Never 0. */
-uint64_t weft__park_begin_shielded(struct task *self);
+uint64_t weft__park_begin_shielded(struct task *self) WEFT_PRIVATE;
 
 /** Closes a wait that was opened and not parked. */
 void weft__park_abort(struct task *self) WEFT_PRIVATE;
@@ -87,7 +87,7 @@ int weft__park(struct task *self, enum task_state kind, int64_t deadline_ns) WEF
  * From any thread, any number of times, with stale tickets too. Not
  * async-signal-safe. Return: true when this call ended the wait.
  */
-bool weft__wake(uint64_t ticket, int result);
+bool weft__wake(uint64_t ticket, int result) WEFT_PRIVATE;
 
 /** Claims a wait without ending it yet: the winner may now deliver into the
  * task, and must call weft__wake_claimed(). */

@@ -6,6 +6,7 @@
 #include <pthread.h>
 
 #include <base/fault.h>
+#include <base/lock.h>
 #include <base/sanitizer.h>
 #include <core/runtime.h>
 
@@ -14,7 +15,7 @@ enum { WORKERS_MAX = OWNER_GUEST };
 /* Slot 0 stays empty: index 0 means "no worker". */
 static _Atomic(struct worker *) workers[WORKERS_MAX];
 _Atomic unsigned weft__worker_high;
-static pthread_mutex_t workers_lock = PTHREAD_MUTEX_INITIALIZER;
+static struct lock workers_lock;
 
 struct worker *weft__worker(unsigned index)
 {
@@ -26,7 +27,7 @@ int weft__worker_register(struct worker *worker)
 {
 	int rc = -EAGAIN;
 
-	pthread_mutex_lock(&workers_lock);
+	lock_take(&workers_lock);
 	for (unsigned i = 1; i < WORKERS_MAX; i++) {
 		if (atomic_load_explicit(&workers[i], memory_order_relaxed))
 			continue;
@@ -37,7 +38,7 @@ int weft__worker_register(struct worker *worker)
 		rc = 0;
 		break;
 	}
-	pthread_mutex_unlock(&workers_lock);
+	lock_drop(&workers_lock);
 	return rc;
 }
 
@@ -67,11 +68,11 @@ struct worker *weft__worker_new(void)
 {
 	struct worker *worker;
 
-	pthread_mutex_lock(&workers_lock);
+	lock_take(&workers_lock);
 	worker = workers_free;
 	if (worker)
 		workers_free = *(struct worker **)(void *)worker;
-	pthread_mutex_unlock(&workers_lock);
+	lock_drop(&workers_lock);
 	if (!worker) {
 		worker = weft__map(sizeof *worker);
 		if (worker)
@@ -84,40 +85,40 @@ struct worker *weft__worker_new(void)
 
 void weft__worker_free(struct worker *worker)
 {
-	pthread_mutex_lock(&workers_lock);
+	lock_take(&workers_lock);
 	*(struct worker **)(void *)worker = workers_free;
 	workers_free = worker;
-	pthread_mutex_unlock(&workers_lock);
+	lock_drop(&workers_lock);
 }
 
 void weft__registry_lock(void)
 {
-	pthread_mutex_lock(&workers_lock);
+	lock_take(&workers_lock);
 }
 
 void weft__registry_unlock(void)
 {
-	pthread_mutex_unlock(&workers_lock);
+	lock_drop(&workers_lock);
 }
 
 void weft__registry_thread_began(struct worker *worker)
 {
-	pthread_mutex_lock(&workers_lock);
+	lock_take(&workers_lock);
 	worker->pthread = pthread_self();
 	worker->os_thread = &weft__thread;
-	pthread_mutex_unlock(&workers_lock);
+	lock_drop(&workers_lock);
 }
 
 void weft__registry_thread_ended(struct worker *worker)
 {
-	pthread_mutex_lock(&workers_lock);
+	lock_take(&workers_lock);
 	worker->os_thread = NULL;
-	pthread_mutex_unlock(&workers_lock);
+	lock_drop(&workers_lock);
 }
 
 struct worker *weft__registry_lock_thread(pthread_t thread)
 {
-	pthread_mutex_lock(&workers_lock);
+	lock_take(&workers_lock);
 	for (unsigned i = 1; i <= weft__worker_high; i++) {
 		struct worker *worker = weft__worker(i);
 

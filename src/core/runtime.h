@@ -17,6 +17,7 @@
 
 #include <pthread.h>
 
+#include <base/lock.h>
 #include <core/idle.h>
 #include <core/injector.h>
 #include <core/worker.h>
@@ -46,7 +47,7 @@ struct runtime {
 	uint32_t poller_first, poller_count; /* ids of its pollers */
 	struct daemons daemons;
 	struct worker *workers[RUNTIME_PLACES]; /* complete before places covers it */
-	pthread_mutex_t hiring;                 /* of spares; places grows under it */
+	struct lock hiring;                     /* of spares; places grows under it */
 	pthread_t threads[RUNTIME_PLACES];      /* from place 1 on */
 	pthread_barrier_t all_left;             /* at the end: nobody is in his loop any more */
 };
@@ -86,6 +87,11 @@ static inline int64_t worker_alive(const struct worker *worker)
 			 atomic_load_explicit(&((struct worker *)worker)->ended,
 					      memory_order_relaxed));
 }
+
+/** weft_spawn() of a task that is detached, in no queue and not counted: who puts it into one
+ * counts it (weft__runtime_task_began()). */
+int weft__task_make(struct task **ret_task, const weft_attr *attr, weft_fn *fn, void *arg,
+		    const char *site);
 
 /** Ends a task, on its own stack; never returns. */
 void weft__task_exit(struct task *self, int value) __attribute__((noreturn));

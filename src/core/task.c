@@ -72,18 +72,37 @@ static noinline void start_rare(struct task *self)
 		weft__fp_save(&weft__thread.worker->fp);
 }
 
-/* The first and outermost frame of every task. */
+static always_inline void task_begin(struct task *self, struct task *left)
+{
+	asan_arrive(weft__thread.worker, NULL);
+	if (unlikely(left != NULL))
+		weft__task_left(left);
+	weft__thread.worker->begun++;
+	if (unlikely(self->flags & WEFT_KEEP_FP))
+		start_rare(self);
+}
+
+/* The first and outermost frame of a task that has a stack of its own. */
 static void task_main(void *context, void *note)
 {
 	struct task *self = context;
 
-	asan_arrive(weft__thread.worker, NULL);
-	if (unlikely(note != NULL))
-		weft__task_left(note);
-	weft__thread.worker->begun++;
-	if (unlikely(self->flags & WEFT_KEEP_FP))
-		start_rare(self);
+	task_begin(self, note);
 	task_finish(self, self->start.fn(self->start.arg));
+}
+
+/* On a shared stack each byte of a frame is copied and kept: so it has none. */
+static struct context_call shared_begin(void *context, void *note)
+{
+	struct task *self = context;
+
+	task_begin(self, note);
+	return (struct context_call){ self->start.fn, self->start.arg };
+}
+
+static void shared_end(int value)
+{
+	task_finish(thread_fresh()->task, value);
 }
 
 static void daemon_ended(struct worker *worker, struct task *self)
@@ -227,6 +246,7 @@ static always_inline struct task *take_private(unsigned class)
 /* A block by itself; the stack is the next one of the group. */
 static int take_shared(weft_stack_group *group, struct task **ret_task)
 {
+	static const struct context_run run = { shared_begin, shared_end };
 	struct shared_stack *stack = weft__shared_pick(group);
 	struct task *task;
 
@@ -241,7 +261,7 @@ static int take_shared(weft_stack_group *group, struct task **ret_task)
 	}
 	task->strand.shared = stack;
 	task->strand.saved = NULL;
-	weft__context_make_at(&task->strand.ctx, stack->top, task_main);
+	weft__context_make_run(&task->strand.ctx, stack->top, &run);
 	*ret_task = task;
 	return 0;
 }
@@ -319,17 +339,15 @@ static void init_movable(struct worker *worker, struct task *task)
 	atomic_fetch_add_explicit(&worker->runtime->movable_alive, 1, memory_order_relaxed);
 }
 
-/* With attributes, without a runtime yet, traced, or where slots have canaries. */
-static noinline int spawn_rare(weft_task **ret_task, const weft_attr *attr, weft_fn *fn, void *arg,
-			       const char *site)
+/* Makes a task that is in no queue. */
+static int make(struct task **ret_task, const weft_attr *attr, weft_fn *fn, void *arg, bool held,
+		const char *site)
 {
-	static const weft_attr defaults;
 	struct worker *worker;
 	struct task *task;
 	int class, rc = 0;
 	unsigned flags;
 
-	attr = attr ? attr : &defaults;
 	class = weft__stack_class(attr->stack_bytes);
 	if (!fn || class < 0 || (attr->flags & ~(unsigned)TASK_FLAGS_PUBLIC))
 		return -EINVAL;
@@ -350,7 +368,7 @@ static noinline int spawn_rare(weft_task **ret_task, const weft_attr *attr, weft
 			return -ENOMEM;
 		flags |= TASK_PRIVATE;
 	}
-	task_init(task, worker, flags, (unsigned)class, fn, arg, ret_task != NULL, site);
+	task_init(task, worker, flags, (unsigned)class, fn, arg, held, site);
 	if (flags & TASK_PRIVATE)
 		weft__leave_note_canary(task);
 	if (attr->name || (flags & (WEFT_DAEMON | WEFT_KEEP_FP))) {
@@ -361,8 +379,29 @@ static noinline int spawn_rare(weft_task **ret_task, const weft_attr *attr, weft
 	trace_spawned(task);
 	if (flags & WEFT_MIGRATE)
 		init_movable(worker, task);
-	spawned(worker, task, attr->shared ? 0 : attr->flags, ret_task);
+	*ret_task = task;
 	return 0;
+}
+
+/* With attributes, without a runtime yet, traced, or where slots have canaries. */
+static noinline int spawn_rare(weft_task **ret_task, const weft_attr *attr, weft_fn *fn, void *arg,
+			       const char *site)
+{
+	static const weft_attr defaults;
+	struct task *task;
+	int rc;
+
+	attr = attr ? attr : &defaults;
+	rc = make(&task, attr, fn, arg, ret_task != NULL, site);
+	if (rc == 0)
+		spawned(weft__thread.worker, task, attr->shared ? 0 : attr->flags, ret_task);
+	return rc;
+}
+
+int weft__task_make(struct task **ret_task, const weft_attr *attr, weft_fn *fn, void *arg,
+		    const char *site)
+{
+	return make(ret_task, attr, fn, arg, false, site);
 }
 
 int weft_spawn_at(weft_task **ret_task, const weft_attr *attr, weft_fn *fn, void *arg,

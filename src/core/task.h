@@ -46,19 +46,20 @@
 enum task_flags {
 	/* The low bits are enum weft_flags: what an attribute may ask for. */
 	TASK_FLAGS_PUBLIC = WEFT_MIGRATE | WEFT_KEEP_FP | WEFT_NO_HOOKS | WEFT_DAEMON | WEFT_SPREAD,
-	TASK_CREW = 1u << 4,    /* of a runtime of several workers; WEFT_SPREAD is not kept */
-	TASK_CANARY = 1u << 5,  /* its slot has a canary instead of a guard */
-	TASK_CXX = 1u << 6,     /* the process has a C++ runtime: its globals are per task */
-	TASK_THREAD = 1u << 7,  /* runs on the stack of its OS thread: "main" */
-	TASK_PRIVATE = 1u << 8, /* its block is a private_task */
-	TASK_STAYS = 1u << 9,   /* movable, but parked inside a coroutine of its thread */
+	TASK_CREW = 1u << 4,   /* of a runtime of several workers; WEFT_SPREAD is not kept */
+	TASK_CANARY = 1u << 5, /* its slot has a canary instead of a guard */
+	TASK_CXX = 1u << 6,    /* the process has a C++ runtime: its globals are per task */
+	TASK_HOLDS = 1u << 7,  /* a lock that blocks threads: debug/locks.c wants to see it leave */
+	TASK_PRIVATE = 1u << 8,          /* its block is a private_task */
+	TASK_STAYS = 1u << 9,            /* movable, but parked inside a coroutine of its thread */
 	TASK_NO_EXIT_REQUEST = 1u << 10, /* exit.h: a request to end waits */
 	TASK_GUEST = 1u << 11,           /* no task, but a plain thread: guest.h */
+	TASK_THREAD = 1u << 12,          /* runs on the stack of its OS thread: "main" */
 	TASK_CHILD = 1u << 14,           /* its joiner word is the address of a task_child */
 
 	/* Leaving the CPU takes more than a switch: weft__leave_rare(). All in the low byte,
 	 * which is tested at each switch. */
-	TASK_LEAVES_RARE = WEFT_KEEP_FP | WEFT_MIGRATE | TASK_CANARY | TASK_CXX,
+	TASK_LEAVES_RARE = WEFT_KEEP_FP | WEFT_MIGRATE | TASK_CANARY | TASK_CXX | TASK_HOLDS,
 	TASK_YIELDS_RARE = TASK_LEAVES_RARE | TASK_CREW
 };
 
@@ -79,7 +80,9 @@ enum task_state {
 	WAIT_OFFLOAD,
 	WAIT_END, /* main: of all other tasks */
 	WAIT_OTHER,
-	WAIT_OBJECT /* waited_object() is a struct waitable */
+	WAIT_OBJECT,  /* waited_object() is a struct waitable */
+	WAIT_ADDRESS, /* of an object of libc's: sync/lot.h */
+	WAIT_RESUME   /* it has suspended itself: handoff.h */
 };
 
 /** A place in an object's queue. Unlinked by the waker or by its owner, under
@@ -95,6 +98,7 @@ struct waiter {
 
 struct locals;
 struct deadline;
+struct handoff;
 
 /** Rarely needed, made by malloc when it is. */
 struct task_ext {
@@ -105,8 +109,9 @@ struct task_ext {
 	uint64_t ended_wait;        /* the ticket of the last wait that one of them has ended */
 	struct list daemon;         /* in worker.daemons, with WEFT_DAEMON */
 	struct task *task;
-	struct fp_control fp; /* with WEFT_KEEP_FP, while it does not run */
-	int exit_value;       /* once it ends by weft_exit(): exit.h, X1 */
+	struct handoff *handoff; /* handoff.h; or NULL */
+	struct fp_control fp;    /* with WEFT_KEEP_FP, while it does not run */
+	int exit_value;          /* once it ends by weft_exit(): exit.h, X1 */
 };
 
 struct task {

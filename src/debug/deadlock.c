@@ -80,7 +80,8 @@ struct census {
 
 static bool may_go_on(enum doing doing)
 {
-	return doing != DOING_JOIN && doing != DOING_OBJECT && doing != DOING_OTHER;
+	return doing != DOING_JOIN && doing != DOING_OBJECT && doing != DOING_ADDRESS &&
+	       doing != DOING_OTHER;
 }
 
 static bool look_at_task(struct task *task, void *arg)

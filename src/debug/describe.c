@@ -9,6 +9,8 @@
 #include <core/runtime.h>
 #include <debug/describe.h>
 #include <poll/poll.h>
+#include <sync/libc.h>
+#include <sync/lot.h>
 
 static const char *const texts[DOING_KINDS] = {
 	[DOING_RUN] = "running",
@@ -20,15 +22,17 @@ static const char *const texts[DOING_KINDS] = {
 	[DOING_FDS] = "waiting for several descriptors",
 	[DOING_OFFLOAD] = "offloading",
 	[DOING_OBJECT] = "waiting for an object",
+	[DOING_ADDRESS] = "waiting for an object of libc's",
 	[DOING_OTHER] = "waiting",
 	[DOING_DEAD] = "ended, not joined",
 };
 
 static const uint8_t doings[] = {
-	[TASK_NEW] = DOING_NEW,   [TASK_READY] = DOING_READY, [TASK_RUNNING] = DOING_RUN,
-	[TASK_DEAD] = DOING_DEAD, [WAIT_SLEEP] = DOING_SLEEP, [WAIT_JOIN] = DOING_JOIN,
-	[WAIT_FD] = DOING_FD,     [WAIT_FDS] = DOING_FDS,     [WAIT_OFFLOAD] = DOING_OFFLOAD,
-	[WAIT_END] = DOING_OTHER, [WAIT_OTHER] = DOING_OTHER, [WAIT_OBJECT] = DOING_OBJECT,
+	[TASK_NEW] = DOING_NEW,         [TASK_READY] = DOING_READY,  [TASK_RUNNING] = DOING_RUN,
+	[TASK_DEAD] = DOING_DEAD,       [WAIT_SLEEP] = DOING_SLEEP,  [WAIT_JOIN] = DOING_JOIN,
+	[WAIT_FD] = DOING_FD,           [WAIT_FDS] = DOING_FDS,      [WAIT_OFFLOAD] = DOING_OFFLOAD,
+	[WAIT_END] = DOING_OTHER,       [WAIT_OTHER] = DOING_OTHER,  [WAIT_OBJECT] = DOING_OBJECT,
+	[WAIT_ADDRESS] = DOING_ADDRESS, [WAIT_RESUME] = DOING_OTHER,
 };
 
 enum doing weft__doing(const struct task_view *view)
@@ -133,6 +137,35 @@ static void describe_object(const struct task *task, char buf[WHAT_BYTES])
 		     held_by ? holder : "");
 }
 
+/* The task that holds libc's mutex, or NULL: a plain thread does, or nobody knows. */
+static struct task *libc_holder(const struct task *task)
+{
+	pthread_mutex_t *mutex = task->waiter.value;
+	uint64_t token, word;
+
+	if (lot_kind_of(task) != LOT_MUTEX ||
+	    !weft__peek(&token, (uintptr_t)&libc_owner(mutex)->token, sizeof(token)) ||
+	    !weft__peek(&word, (uintptr_t)token_party(token), sizeof(word)))
+		return NULL;
+	return token_is_gone(token) ? NULL : token_party(token);
+}
+
+static void describe_address(const struct task *task, char buf[WHAT_BYTES])
+{
+	static const char *const nouns[] = { [LOT_MUTEX] = "pthread mutex",
+					     [LOT_COND] = "pthread condition",
+					     [LOT_STATIC] = "static variable in the making" };
+	unsigned kind = lot_kind_of(task);
+	struct task *held_by = libc_holder(task);
+	char holder[WHAT_BYTES];
+
+	if (held_by)
+		weft__describe_task(held_by, holder);
+	weft__format(buf, WHAT_BYTES, "%s %p%s%s",
+		     kind < sizeof(nouns) / sizeof(*nouns) ? nouns[kind] : "object",
+		     task->waiter.value, held_by ? ", held by " : "", held_by ? holder : "");
+}
+
 struct task *weft__waited_for(const struct task_view *view)
 {
 	struct waitable_kind kind;
@@ -144,6 +177,8 @@ struct task *weft__waited_for(const struct task_view *view)
 	if (view->copy.task.state == WAIT_OBJECT && object_kind(&view->copy.task, &kind) &&
 	    kind.holder)
 		return kind.holder(waited_object(&view->copy.task));
+	if (view->copy.task.state == WAIT_ADDRESS)
+		return libc_holder(&view->copy.task);
 	return NULL;
 }
 
@@ -158,7 +193,9 @@ static void describe_join(const struct task_view *view, char buf[WHAT_BYTES])
 static void describe_other(const struct task *task, char buf[WHAT_BYTES])
 {
 	weft__format(buf, WHAT_BYTES, "%s",
-		     task->state == WAIT_END ? "the end of its tasks" : "waiting");
+		     task->state == WAIT_END      ? "the end of its tasks"
+		     : task->state == WAIT_RESUME ? "being resumed"
+						  : "waiting");
 }
 
 static void describe_sleep(int64_t deadline_ns, int64_t now_ns, char buf[WHAT_BYTES])
@@ -200,6 +237,9 @@ no_tsan void weft__describe_wait(const struct task *task, const struct task_view
 		break;
 	case DOING_OBJECT:
 		describe_object(&view->copy.task, buf);
+		break;
+	case DOING_ADDRESS:
+		describe_address(&view->copy.task, buf);
 		break;
 	case DOING_OTHER:
 		describe_other(&view->copy.task, buf);

@@ -11,6 +11,7 @@
 #include <base/observe.h>
 #include <base/thread.h>
 #include <debug/deadlock.h>
+#include <debug/locks.h>
 #include <debug/watchdog.h>
 #include <weft/debug.h>
 
@@ -73,4 +74,5 @@ void weft__debug_init(void)
 		install_signal(sig);
 	weft__deadlock_init();
 	weft__watchdog_init();
+	weft__locks_init();
 }

@@ -16,13 +16,14 @@
 
 #include <base/clock.h>
 #include <base/fault.h>
+#include <base/lock.h>
 #include <base/log.h>
 #include <core/worker.h>
 #include <debug/trace.h>
 #include <weft/debug.h>
 
 /* Held while a trace is started or written. Before the lock of base/trace.c. */
-static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
+static struct lock lock;
 static pthread_once_t once = PTHREAD_ONCE_INIT;
 static char trace_path[PATH_MAX];
 static struct instant {
@@ -105,12 +106,12 @@ static void stop_at_exit(void)
 
 static void take_lock(void)
 {
-	pthread_mutex_lock(&lock);
+	lock_take(&lock);
 }
 
 static void drop_lock(void)
 {
-	pthread_mutex_unlock(&lock);
+	lock_drop(&lock);
 }
 
 /* After base/trace.c has done so: handlers before a fork(2) run backwards. */
@@ -152,9 +153,9 @@ int weft_trace_start(const char *path, size_t events_per_worker)
 
 	if (!path || !*path || events_per_worker > TRACE_EVENTS_MAX)
 		return -EINVAL;
-	pthread_mutex_lock(&lock);
+	lock_take(&lock);
 	rc = start(path, events_per_worker ? events_per_worker : TRACE_EVENTS_DEFAULT);
-	pthread_mutex_unlock(&lock);
+	lock_drop(&lock);
 	if (rc == 0 && weft__thread.worker)
 		weft__trace_enter(weft__thread.worker);
 	return rc;
@@ -253,8 +254,8 @@ int weft_trace_stop(void)
 {
 	int rc;
 
-	pthread_mutex_lock(&lock);
+	lock_take(&lock);
 	rc = stop();
-	pthread_mutex_unlock(&lock);
+	lock_drop(&lock);
 	return rc;
 }

@@ -162,10 +162,10 @@ static void put_object(struct out *out, const struct trace_record *record)
 static void put_reason(struct out *out, const struct trace_record *record)
 {
 	static const char *const words[] = {
-		[TASK_READY] = "yield",     [TASK_DEAD] = "end",   [WAIT_SLEEP] = "sleep",
-		[WAIT_JOIN] = "join",       [WAIT_FD] = "fd",      [WAIT_FDS] = "fds",
-		[WAIT_OFFLOAD] = "offload", [WAIT_OTHER] = "wait", [WAIT_END] = "drain",
-		[WAIT_OBJECT] = "object",
+		[TASK_READY] = "yield",     [TASK_DEAD] = "end",     [WAIT_SLEEP] = "sleep",
+		[WAIT_JOIN] = "join",       [WAIT_FD] = "fd",        [WAIT_FDS] = "fds",
+		[WAIT_OFFLOAD] = "offload", [WAIT_OTHER] = "wait",   [WAIT_END] = "drain",
+		[WAIT_OBJECT] = "object",   [WAIT_ADDRESS] = "libc", [WAIT_RESUME] = "suspend",
 	};
 	unsigned state = trace_detail(record);
 

@@ -18,6 +18,7 @@
 #include <base/clock.h>
 #include <base/fault.h>
 #include <base/helper.h>
+#include <base/lock.h>
 #include <base/log.h>
 #include <base/syscall.h>
 #include <core/runtime.h>
@@ -40,7 +41,7 @@ enum { LOOKS_A_PERIOD = 4, STACK_BYTES = 256 << 10 };
 
 _Atomic unsigned weft__watchdog_told;
 static _Atomic int64_t period_ns;
-static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER; /* of running */
+static struct lock lock; /* of running */
 static bool running;
 
 /* What is known of the worker of an index since the last look. The thread's own. */
@@ -227,11 +228,11 @@ int weft_watchdog(int64_t new_period_ns)
 	atomic_store_explicit(&period_ns, new_period_ns, memory_order_relaxed);
 	if (!new_period_ns)
 		return 0;
-	pthread_mutex_lock(&lock);
+	lock_take(&lock);
 	if (!running)
 		rc = start_thread();
 	running |= rc == 0;
-	pthread_mutex_unlock(&lock);
+	lock_drop(&lock);
 	return rc;
 }
 
@@ -239,7 +240,7 @@ int weft_watchdog(int64_t new_period_ns)
  * when it is asked. */
 static void forget_in_child(void)
 {
-	pthread_mutex_init(&lock, NULL);
+	lock = (struct lock){ LOCK_FREE };
 	running = false;
 	wards_count = 0;
 	wards = NULL;

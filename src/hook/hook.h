@@ -4,7 +4,7 @@
  * hooked call goes through, libc's own functions, and the way out.
  *
  * H1 Outside a task a hook costs one thread-local load and a branch, and
- *    then is libc's function.
+ *    then is libc's function. What others may wait for looks for them, too: mutex.c.
  * H2 Everything behind the gate speaks in negative error codes; errno is
  *    written by weft__hook_fail() alone, and only when the call fails.
  * H3 libc's functions are found when the library is loaded. Before that, and
@@ -40,7 +40,7 @@
 #endif
 
 /** What WEFT_HOOKS names. */
-enum hook_group { HOOK_IO = 1, HOOK_TIME = 2, HOOK_DNS = 4, HOOK_ALL = 7 };
+enum hook_group { HOOK_IO = 1, HOOK_TIME = 2, HOOK_DNS = 4, HOOK_SYNC = 8, HOOK_ALL = 15 };
 
 /** The groups that are on in this process. */
 extern unsigned weft__hook_groups;
@@ -105,8 +105,24 @@ struct real {
 	void (*__pthread_register_cancel_defer)(__pthread_unwind_buf_t *);
 	void (*__pthread_unregister_cancel_restore)(__pthread_unwind_buf_t *);
 	void (*__pthread_unwind_next)(__pthread_unwind_buf_t *);
+	int (*pthread_mutex_lock)(pthread_mutex_t *);
+	int (*pthread_mutex_trylock)(pthread_mutex_t *);
+	int (*pthread_mutex_timedlock)(pthread_mutex_t *, const struct timespec *);
+	int (*pthread_mutex_clocklock)(pthread_mutex_t *, clockid_t, const struct timespec *);
+	int (*pthread_mutex_unlock)(pthread_mutex_t *);
+	int (*pthread_mutex_destroy)(pthread_mutex_t *);
+	int (*pthread_cond_wait)(pthread_cond_t *, pthread_mutex_t *);
+	int (*pthread_cond_timedwait)(pthread_cond_t *, pthread_mutex_t *, const struct timespec *);
+	int (*pthread_cond_clockwait)(pthread_cond_t *, pthread_mutex_t *, clockid_t,
+				      const struct timespec *);
+	int (*pthread_cond_signal)(pthread_cond_t *);
+	int (*pthread_cond_broadcast)(pthread_cond_t *);
+	int (*pthread_cond_destroy)(pthread_cond_t *);
 };
 extern struct real weft__real;
+
+/** Puts itself between us and libc's mutexes, where ThreadSanitizer looks on: told.c. */
+void weft__hook_tell_tsan(void);
 
 /** The gate: the calling task, when its calls of @group are hooked; else NULL. */
 static always_inline struct task *hooked(enum hook_group group)

@@ -20,7 +20,10 @@
 #include <base/log.h>
 #include <base/syscall.h>
 #include <core/hook_state.h>
+#include <hook/allocator.h>
+#include <hook/early.h>
 #include <hook/hook.h>
+#include <sync/lot.h>
 #include <weft/types.h>
 
 #ifndef WEFT_HOOK_VERSION
@@ -262,6 +265,34 @@ EARLY_CLEANUP(__pthread_register_cancel_defer)
 EARLY_CLEANUP(__pthread_unregister_cancel_restore)
 EARLY_CLEANUP(__pthread_unwind_next)
 
+/* --- mutexes and conditions: early.h; the rest likewise --------------------------- */
+
+#define early_pthread_mutex_lock    weft__early_mutex_lock
+#define early_pthread_mutex_trylock weft__early_mutex_trylock
+#define early_pthread_mutex_unlock  weft__early_mutex_unlock
+
+#define LATE(name, params, ...)                      \
+	static int early_##name params               \
+	{                                            \
+		resolve_all();                       \
+		return weft__real.name(__VA_ARGS__); \
+	}
+
+LATE(pthread_mutex_timedlock, (pthread_mutex_t * mutex, const struct timespec *until), mutex, until)
+LATE(pthread_mutex_clocklock,
+     (pthread_mutex_t * mutex, clockid_t clock, const struct timespec *until), mutex, clock, until)
+LATE(pthread_mutex_destroy, (pthread_mutex_t * mutex), mutex)
+LATE(pthread_cond_wait, (pthread_cond_t * cond, pthread_mutex_t *mutex), cond, mutex)
+LATE(pthread_cond_timedwait,
+     (pthread_cond_t * cond, pthread_mutex_t *mutex, const struct timespec *until), cond, mutex,
+     until)
+LATE(pthread_cond_clockwait,
+     (pthread_cond_t * cond, pthread_mutex_t *mutex, clockid_t clock, const struct timespec *until),
+     cond, mutex, clock, until)
+LATE(pthread_cond_signal, (pthread_cond_t * cond), cond)
+LATE(pthread_cond_broadcast, (pthread_cond_t * cond), cond)
+LATE(pthread_cond_destroy, (pthread_cond_t * cond), cond)
+
 /* --- the table --------------------------------------------------------------- */
 
 /* clang-format off */
@@ -278,7 +309,11 @@ EARLY_CLEANUP(__pthread_unwind_next)
 	X(pthread_exit) X(pthread_cancel) X(pthread_testcancel) X(pthread_setcancelstate) \
 	X(__pthread_register_cancel) X(__pthread_unregister_cancel)                       \
 	X(__pthread_register_cancel_defer) X(__pthread_unregister_cancel_restore)         \
-	X(__pthread_unwind_next)
+	X(__pthread_unwind_next)                                                          \
+	X(pthread_mutex_lock) X(pthread_mutex_trylock) X(pthread_mutex_timedlock)         \
+	X(pthread_mutex_clocklock) X(pthread_mutex_unlock) X(pthread_mutex_destroy)       \
+	X(pthread_cond_wait) X(pthread_cond_timedwait) X(pthread_cond_clockwait)          \
+	X(pthread_cond_signal) X(pthread_cond_broadcast) X(pthread_cond_destroy)
 /* clang-format on */
 
 #define EARLY_ENTRY(name) .name = early_##name,
@@ -329,11 +364,8 @@ static unsigned parse_groups(const char *list)
 	static const struct {
 		const char *name;
 		unsigned group;
-	} words[] = { { "io", HOOK_IO },
-		      { "time", HOOK_TIME },
-		      { "dns", HOOK_DNS },
-		      { "all", HOOK_ALL },
-		      { "none", 0 } };
+	} words[] = { { "io", HOOK_IO },     { "time", HOOK_TIME }, { "dns", HOOK_DNS },
+		      { "sync", HOOK_SYNC }, { "all", HOOK_ALL },   { "none", 0 } };
 	unsigned groups = 0, i;
 
 	while (*list) {
@@ -360,6 +392,9 @@ __attribute__((constructor(101))) static void hook_load(void)
 
 	check_version();
 	resolve_all();
+	weft__hook_tell_tsan();
+	weft__hook_allocator_init();
+	pthread_atfork(NULL, NULL, weft__lot_forked);
 	if (list)
 		weft__hook_groups = parse_groups(list);
 	weft__hook_present = weft__hook_groups != 0;
@@ -372,10 +407,12 @@ __attribute__((constructor(101))) static void hook_load(void)
  * alone call recv() needs recv() hooked all the same. */
 extern const char weft__hook_link_sockets, weft__hook_link_plain, weft__hook_link_readiness,
 	weft__hook_link_time, weft__hook_link_descriptors, weft__hook_link_dns,
-	weft__hook_link_hostent, weft__hook_link_thread;
+	weft__hook_link_hostent, weft__hook_link_thread, weft__hook_link_mutex,
+	weft__hook_link_cond, weft__hook_link_c11, weft__hook_link_statics;
 
 HOOK const char *const weft__hook_link[] = {
 	&weft__hook_link_sockets, &weft__hook_link_plain,       &weft__hook_link_readiness,
 	&weft__hook_link_time,    &weft__hook_link_descriptors, &weft__hook_link_dns,
-	&weft__hook_link_hostent, &weft__hook_link_thread,
+	&weft__hook_link_hostent, &weft__hook_link_thread,      &weft__hook_link_mutex,
+	&weft__hook_link_cond,    &weft__hook_link_c11,         &weft__hook_link_statics,
 };

@@ -25,6 +25,7 @@
 #include <base/log.h>
 #include <core/coroutine.h>
 #include <core/exit.h>
+#include <core/handoff.h>
 #include <core/worker.h>
 #include <hook/hook.h>
 #include <stack/shared.h>
@@ -261,6 +262,7 @@ HOOK void thrd_exit(int value)
 
 void weft__hook_testcancel(void)
 {
+	weft__handoff_check();
 	if (weft__thread.task && weft__exit_requested()) {
 		weft__exit_begin();
 		pthread_exit(PTHREAD_CANCELED);

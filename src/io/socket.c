@@ -295,6 +295,12 @@ static inline bool after_part(struct fd_entry *entry, uint32_t tick, int *flags)
 	return fd_tick(entry) & POLL_ERROR;
 }
 
+/* That the peer is gone a native call tells by its result alone; SIGPIPE belongs to libc's. */
+static inline int send_flags(int flags, const struct limit *limit)
+{
+	return limit->posix ? flags : flags | MSG_NOSIGNAL;
+}
+
 /* Data with the SYN (TCP fast open) and no cookie yet: the connection begins,
  * and the data must be sent once it is there. */
 static bool fast_open_began(ssize_t rc, int *flags)
@@ -322,6 +328,7 @@ ssize_t weft__io_sendto(int fd, const void *buf, size_t bytes, int flags, const 
 
 	if (unlikely(!entry))
 		return fd_missing(fd);
+	flags = send_flags(flags, &limit);
 	if (unlikely(bytes > TRANSFER_MAX))
 		bytes = TRANSFER_MAX;
 	for (;;) {
@@ -373,6 +380,7 @@ ssize_t weft__io_sendmsg(int fd, const struct msghdr *msg, int flags, int64_t de
 
 	if (unlikely(!entry))
 		return fd_missing(fd);
+	flags = send_flags(flags, &limit);
 	cursor = (struct cursor){ msg->msg_iov, msg->msg_iovlen, 0 };
 	bytes = weft__iov_bytes(msg->msg_iov, msg->msg_iovlen);
 	for (;;) {

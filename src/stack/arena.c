@@ -21,6 +21,7 @@
 #include <sys/auxv.h>
 
 #include <base/fault.h>
+#include <base/lock.h>
 #include <base/log.h>
 #include <base/stack_cpu.h>
 #include <base/valgrind.h>
@@ -42,17 +43,17 @@ static struct size_class {
 	uint32_t cold; /* of all chunks */
 } classes[STACK_CLASSES];
 
-static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
+static struct lock lock;
 static pthread_once_t once = PTHREAD_ONCE_INIT;
 
 static void take_lock(void)
 {
-	pthread_mutex_lock(&lock);
+	lock_take(&lock);
 }
 
 static void drop_lock(void)
 {
-	pthread_mutex_unlock(&lock);
+	lock_drop(&lock);
 }
 
 /* A child of fork(2) must not inherit a lock that another thread held. */

@@ -17,6 +17,7 @@
 #include <string.h>
 
 #include <base/fault.h>
+#include <base/lock.h>
 #include <stack/slab.h>
 #include <stack/stack.h>
 #include <stack/walk.h>
@@ -36,17 +37,17 @@ struct block_page {
 };
 
 static struct block_page *partial;
-static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
+static struct lock lock;
 static pthread_once_t once = PTHREAD_ONCE_INIT;
 
 static void take_lock(void)
 {
-	pthread_mutex_lock(&lock);
+	lock_take(&lock);
 }
 
 static void drop_lock(void)
 {
-	pthread_mutex_unlock(&lock);
+	lock_drop(&lock);
 }
 
 static void register_fork(void)

@@ -179,12 +179,16 @@ static enum stack_guard protect(struct stack_chunk *chunk, uint32_t first, uint3
 	return GUARD_CANARY;
 }
 
-/* An entry of kinds covers a group: carving keeps to multiples of it. */
+/* An entry of kinds covers a group: carving keeps to multiples of it. What is the usual kind is
+ * zero, and not written, so that it costs no memory. */
 void weft__guard_install(struct stack_chunk *chunk, uint32_t first, uint32_t count)
 {
 	enum stack_guard kind = protect(chunk, first, count);
 
-	memset(&chunk->kinds[first / GUARD_GROUP], kind, (count + GUARD_GROUP - 1) / GUARD_GROUP);
+	_Static_assert(GUARD_MADVISE == 0, "a chunk begins as zeros");
+	if (kind != GUARD_MADVISE)
+		memset(&chunk->kinds[first / GUARD_GROUP], kind,
+		       (count + GUARD_GROUP - 1) / GUARD_GROUP);
 }
 
 bool weft__stack_canary_check(const struct stack_slot *slot)

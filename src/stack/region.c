@@ -10,6 +10,7 @@
 #include <stdatomic.h>
 
 #include <base/fault.h>
+#include <base/lock.h>
 #include <stack/slab.h>
 
 #define FIRST_BYTES ((size_t)4 << 20)
@@ -29,17 +30,17 @@ static struct region_list {
 	uint32_t free; /* of all */
 } lists[REGION_KINDS];
 
-static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
+static struct lock lock;
 static pthread_once_t once = PTHREAD_ONCE_INIT;
 
 static void take_lock(void)
 {
-	pthread_mutex_lock(&lock);
+	lock_take(&lock);
 }
 
 static void drop_lock(void)
 {
-	pthread_mutex_unlock(&lock);
+	lock_drop(&lock);
 }
 
 static void register_fork(void)

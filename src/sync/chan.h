@@ -150,6 +150,10 @@ static always_inline void chan_leave(weft_chan *chan, const struct peer *peer)
 		party_wake(peer->task, peer->result);
 }
 
+/** The rest of weft_chan_recv() for a task on a shared stack that is in no coroutine: a value of at
+ * most VALUE_INLINE bytes, without a deadline. Lock held, and released. recv_copied.c */
+int weft__chan_recv_copied(weft_chan *chan, struct task *self, void *ret_value);
+
 /* --- timers: ticker.c --------------------------------------------------------------------- */
 
 /** weft_chan_recv() of a timer's channel. */

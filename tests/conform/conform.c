@@ -187,6 +187,7 @@ static void play_on_shared_stack(void *scenario)
 	CHECK_EQ(weft_join(player, WEFT_FOREVER, NULL), 0);
 	scribbling = false;
 	CHECK_EQ(weft_join(scribbler, WEFT_FOREVER, NULL), 0);
+	CHECK_EQ(weft_stack_group_free(attr.shared), 0);
 }
 
 static void compare(const char *who, const char *expected, const char *got)

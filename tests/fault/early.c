@@ -5,6 +5,7 @@
  * been resolved then, and each hook must do its work by system call.
  */
 #include <poll.h>
+#include <pthread.h>
 #include <stdlib.h>
 #include <sys/ioctl.h>
 #include <sys/select.h>
@@ -50,6 +51,25 @@ static void use_pipes(void)
 	errno = 0;
 	EXPECT(read(fds[0], early_bytes, 1) == -1);
 	EXPECT(errno == EBADF);
+}
+
+/* As allocators do; and what is locked here is unlocked when libc's functions are known. */
+static pthread_mutex_t early_mutex = PTHREAD_MUTEX_INITIALIZER;
+static pthread_mutex_t early_recursive = PTHREAD_RECURSIVE_MUTEX_INITIALIZER_NP;
+static pthread_mutex_t early_checking = PTHREAD_ERRORCHECK_MUTEX_INITIALIZER_NP;
+
+static void use_mutexes(void)
+{
+	EXPECT(pthread_mutex_lock(&early_mutex) == 0);
+	EXPECT(pthread_mutex_trylock(&early_mutex) == EBUSY);
+	EXPECT(pthread_mutex_unlock(&early_mutex) == 0);
+	EXPECT(pthread_mutex_trylock(&early_mutex) == 0);
+	EXPECT(pthread_mutex_lock(&early_recursive) == 0);
+	EXPECT(pthread_mutex_lock(&early_recursive) == 0);
+	EXPECT(pthread_mutex_trylock(&early_recursive) == 0);
+	EXPECT(pthread_mutex_unlock(&early_recursive) == 0);
+	EXPECT(pthread_mutex_lock(&early_checking) == 0);
+	EXPECT(pthread_mutex_lock(&early_checking) == EDEADLK);
 }
 
 static void use_sockets(void)
@@ -114,6 +134,7 @@ static void use_time(void)
 static void use_all(void)
 {
 	use_pipes();
+	use_mutexes();
 	use_sockets();
 	use_time();
 }
@@ -125,4 +146,26 @@ TEST(early, every_call_works_before_the_constructor)
 	if (early_failures)
 		test_fail_values(__FILE__, early_line, "an early call", early_failures, 0);
 	CHECK_EQ(memcmp(early_bytes, "x", 1), 0);
+}
+
+/* A case runs in a fork, where libc's owners are others: after the library's constructor, before
+ * that. */
+__attribute__((constructor)) static void unlock_mutexes(void)
+{
+	EXPECT(pthread_mutex_unlock(&early_mutex) == 0);
+	EXPECT(pthread_mutex_destroy(&early_checking) == EBUSY);
+	EXPECT(pthread_mutex_unlock(&early_checking) == 0);
+	EXPECT(pthread_mutex_unlock(&early_checking) == EPERM);
+	EXPECT(pthread_mutex_unlock(&early_recursive) == 0);
+	EXPECT(pthread_mutex_unlock(&early_recursive) == 0);
+	EXPECT(pthread_mutex_unlock(&early_recursive) == EPERM);
+	EXPECT(pthread_mutex_destroy(&early_recursive) == 0);
+	EXPECT(pthread_mutex_destroy(&early_checking) == 0);
+	EXPECT(pthread_mutex_destroy(&early_mutex) == 0);
+}
+
+TEST(early, what_was_locked_then_is_unlocked_later)
+{
+	if (early_failures)
+		test_fail_values(__FILE__, early_line, "an early lock", early_failures, 0);
 }

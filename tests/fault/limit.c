@@ -85,3 +85,72 @@ TEST(limit, a_small_limit_from_the_start_leaves_room_for_a_few)
 	for (int i = 0; i < 10; i++)
 		spawn_and_join();
 }
+
+/* --- those who wait meanwhile ------------------------------------------------------------- */
+
+enum { WAITING = 1000, MOST = 400000 };
+
+static weft_chan *messages;
+static long asleep;
+
+static int receive(void *arg)
+{
+	long value = 0, kept[4] = { 1, 2, 3, (intptr_t)arg };
+
+	__asm__ volatile("" : : "r"(kept) : "memory");
+	asleep++;
+	CHECK_EQ(weft_chan_recv(messages, &value, WEFT_FOREVER), 0);
+	CHECK(kept[0] == 1 && kept[1] == 2 && kept[2] == 3 && kept[3] == (intptr_t)arg);
+	ran++;
+	return (int)value;
+}
+
+static void join_all(weft_task *const *tasks, long count)
+{
+	for (long i = 0; i < count; i++)
+		CHECK_EQ(weft_join(tasks[i], WEFT_FOREVER, NULL), 0);
+}
+
+/* Some wait, and more are made until there is no memory, in vain again and again: those who
+ * wait get their messages and find their frames, and all that were made run. */
+static void fill_up_around_waiters(const weft_attr *attr, size_t more)
+{
+	static weft_task *tasks[MOST];
+	const long value = 42;
+	long count = 0;
+	int rc;
+
+	CHECK_EQ(weft_chan_new(&messages, sizeof(value), 0), 0);
+	for (; count < WAITING; count++)
+		CHECK_EQ(weft_spawn(&tasks[count], attr, receive, (void *)count), 0);
+	while (asleep < WAITING)
+		weft_task_yield();
+	limit_address_space(more);
+	while ((rc = weft_spawn(&tasks[count], attr, count_run, NULL)) == 0 && count < MOST - 1)
+		count++;
+	for (int i = 0; i < 10 && rc == -ENOMEM; i++)
+		rc = weft_spawn(&tasks[count], attr, count_run, NULL);
+	CHECK_EQ(rc, -ENOMEM);
+	CHECK_GT(count, WAITING + 100);
+	for (long i = 0; i < WAITING; i++)
+		CHECK_EQ(weft_chan_send(messages, &value, WEFT_FOREVER), 0);
+	join_all(tasks, count);
+	CHECK_EQ(ran, count);
+	for (long i = 0; i < count; i++)
+		CHECK_EQ(weft_spawn(&tasks[i], attr, count_run, NULL), 0);
+	join_all(tasks, count);
+}
+
+TEST(limit, who_waits_on_a_shared_stack_does_not_feel_it)
+{
+	weft_attr attr = { 0 };
+
+	CHECK_EQ(weft_stack_group_new(&attr.shared, 2, 64 << 10), 0);
+	fill_up_around_waiters(&attr, 6 << 20);
+	CHECK_EQ(weft_stack_group_free(attr.shared), 0);
+}
+
+TEST(limit, who_waits_on_a_private_stack_does_not_feel_it)
+{
+	fill_up_around_waiters(NULL, 200 << 20);
+}

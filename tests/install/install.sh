@@ -71,7 +71,7 @@ has_no_text_relocations() { [ -e "$1" ] && ! readelf -d "$1" | grep TEXTREL; }
 if command -v readelf >/dev/null 2>&1; then
 	check exports same "$(exported "$lib/libweft.so")" "$(expected)" \
 		"declared, or private in weft.map, but not exported" "exported, but not declared"
-	for name in libweft.so libweft-hook.so; do
+	for name in libweft.so libweft-hook.so $(cd "$lib" && ls libweft-libco.so 2>/dev/null); do
 		check stack_$name is_stack_plain "$lib/$name"
 		check needs_$name needs_libc_only "$lib/$name"
 		check text_$name has_no_text_relocations "$lib/$name"
@@ -90,12 +90,20 @@ by_pkg_config()
 	program=$out/$1 file=$2 package=$3
 	shift 3
 	flags=$(pkg-config "$@" --cflags --libs "$package") || return 1
-	cc -O2 -Wall -o "$program" "$file" $flags && runs "$program"
+	case $file in
+	*.cc) g++ -std=c++11 -O2 -Wall -o "$program" "$file" $flags && runs "$program" ;;
+	*) cc -O2 -Wall -o "$program" "$file" $flags && runs "$program" ;;
+	esac
 }
 
 if command -v pkg-config >/dev/null 2>&1; then
 	check pkg_config_shared by_pkg_config pc-shared consumer.c weft
 	check pkg_config_hook   by_pkg_config pc-hook hooked.c weft-hook
+	if [ -e "$lib/libweft-libco.so" ]; then
+		check pkg_config_libco by_pkg_config pc-libco "$source/examples/libco-echo.cc" weft-libco
+	else
+		skip pkg_config_libco "no C++ compiler when this was configured"
+	fi
 	# An archive is taken where no shared library of that name lies.
 	mkdir -p "$dir/archives/lib/pkgconfig"
 	cp -r "$prefix/include" "$dir/archives/"
@@ -104,6 +112,10 @@ if command -v pkg-config >/dev/null 2>&1; then
 	PKG_CONFIG_PATH=$dir/archives/lib/pkgconfig
 	check pkg_config_static      by_pkg_config pc-static consumer.c weft --static
 	check pkg_config_static_hook by_pkg_config pc-static-hook hooked.c weft-hook --static
+	if [ -e "$lib/libweft-libco.a" ]; then
+		check pkg_config_static_libco by_pkg_config pc-static-libco \
+			"$source/examples/libco-echo.cc" weft-libco --static
+	fi
 else
 	skip pkg_config "no pkg-config"
 fi
@@ -118,7 +130,8 @@ configure_cmake()
 	cmake -S cmake -B "$out/cmake" -DCMAKE_PREFIX_PATH="$prefix" && cmake --build "$out/cmake"
 }
 check cmake_find_package configure_cmake
-for program in weft weft-static hook hook-static; do
+libco=$([ -e "$lib/libweft-libco.so" ] && echo libco libco-static)
+for program in weft weft-static hook hook-static $libco; do
 	check cmake_$program "$out/cmake/cmake-$program"
 done
 

@@ -32,6 +32,25 @@ used()
 		tests/tree/header_user.c
 }
 
+# libco <compiler and its flags> - the headers of compat/libco, macros included
+libco()
+{
+	status=0
+	for header in co_routine co_closure co_comm co_epoll co_routine_inner co_routine_specific coctx; do
+		printf '#include <%s.h>\n#include <%s.h>\nextern int unused;\n' $header $header |
+			"$@" -fsyntax-only -Wall -Wextra -Werror -Icompat/libco/include - || status=1
+	done
+	return $status
+}
+
+# co_yield is a keyword there: says so, and what to use instead
+libco_refuses()
+{
+	printf '#include <co_routine.h>\n' |
+		"$@" -fsyntax-only -Icompat/libco/include - 2>&1 |
+		grep 'error.*co_yield is a keyword in C++20.*weft/task.h'
+}
+
 for language in c:c99 c:c11 c++:c++11 c++:c++20; do
 	standard=${language#*:} kind=${language%:*}
 	for family in gnu llvm; do
@@ -45,6 +64,13 @@ for language in c:c99 c:c11 c++:c++11 c++:c++20; do
 		if command -v $compiler >/dev/null 2>&1; then
 			check "alone_$name" alone $compiler -x $kind -std=$standard
 			check "used_$name" used $compiler -x $kind -std=$standard
+			case $standard in
+			c++11) check "libco_$name" libco $compiler -x $kind -std=$standard ;;
+			c++20)
+				check "libco_${name%20}17" libco $compiler -x $kind -std=c++17
+				check "libco_refuses_$name" libco_refuses $compiler -x $kind -std=$standard
+				;;
+			esac
 		else
 			skip "$name" "no $compiler"
 		fi

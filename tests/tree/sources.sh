@@ -11,7 +11,7 @@ build=$2
 # Files of the tree, one a line; a checkout may have a build directory in it.
 files()
 {
-	find include src tests bench examples cmake scripts tools .ci CMakeLists.txt Makefile \
+	find include src compat tests bench examples cmake scripts tools .ci CMakeLists.txt Makefile \
 		-type f "$@" 2>/dev/null
 }
 

@@ -52,7 +52,7 @@ landings=$(grep -A1 'jmp  *\*0x10(%rdi)' "$work/one.txt" | grep -c 'endbr64')
 [ "$jumps" = "$landings" ] || complain "$jumps switches, but $landings land on endbr64"
 
 # A first frame begins with it.
-for entry in weft__context_entry weft__context_entry_arg; do
+for entry in weft__context_entry weft__context_entry_arg weft__context_entry_run; do
 	objdump -d --no-show-raw-insn "$work/entry.o" | grep -A1 "<$entry>:" | grep -q endbr64 ||
 		complain "$entry does not begin with endbr64"
 done

@@ -39,7 +39,8 @@ static int is_within(const void *pc, const void *start)
 static int is_first_frame(const void *pc)
 {
 	return OWN_SWITCH &&
-	       (is_within(pc, weft__context_entry) || is_within(pc, weft__context_entry_arg));
+	       (is_within(pc, weft__context_entry) || is_within(pc, weft__context_entry_arg) ||
+		is_within(pc, weft__context_entry_run));
 }
 
 static void *interrupted_pc(void *context)

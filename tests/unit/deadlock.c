@@ -11,6 +11,7 @@
 #include <unistd.h>
 
 #include <base/log.h>
+#include <core/handoff.h>
 #include <core/park.h>
 #include <core/waitable.h>
 #include <debug/deadlock.h>
@@ -724,4 +725,30 @@ TEST(deadlock, not_while_a_timer_of_a_movable_task_is_armed)
 
 	CHECK_EQ(death.signal, 0);
 	CHECK_EQ(death.code, 0);
+}
+
+/* --- tasks that wait for a resume ------------------------------------------------------ */
+
+static int suspend(void *arg)
+{
+	(void)arg;
+	weft__handoff_yield();
+	return 0;
+}
+
+static void suspended_and_waiting(void *arg)
+{
+	struct handoff hand = { .task = NULL };
+	weft_event event = { 0 };
+
+	CHECK_EQ(weft__handoff_new(&hand, NULL, suspend, NULL, WEFT_HERE), 0);
+	CHECK_EQ(weft__handoff_take(&hand), 0);
+	weft__handoff_resume(&hand);
+	(void)arg;
+	weft_event_wait(&event, WEFT_FOREVER);
+}
+
+TEST(deadlock, nobody_is_left_to_resume)
+{
+	CHECK_DEADLOCK(suspended_and_waiting, NULL, "weft: deadlock", "waits for being resumed");
 }

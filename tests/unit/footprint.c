@@ -4,9 +4,11 @@
  * it goes back. Counts in resident memory, so neither a sanitizer nor an
  * emulator may stand between.
  */
+#include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 
+#include <base/compiler.h>
 #include <stack/shared.h>
 #include <stack/stack.h>
 #include <weft/weft.h>
@@ -188,4 +190,106 @@ TEST(footprint, control_blocks_go_back_and_stay_readable)
 	for (int i = 0; i < MILLION; i++)
 		CHECK_EQ(blocks[i][64], 0);
 	free(blocks);
+}
+
+/* --- tasks that wait on shared stacks ---------------------------------------------------- */
+
+enum { CROWD = 100000, DEPTH = 3 };
+
+static weft_task *crowd[CROWD];
+static weft_chan *messages;
+static long asleep, awake;
+
+/* Three calls, each with something left to do, as in bench/ten-million.c. */
+static noinline int sleep_inside(void)
+{
+	int rc;
+
+	asleep++;
+	errno = 77;
+	rc = weft_sleep(300000000);
+	awake += errno == 77;
+	return rc;
+}
+
+static noinline int receive_inside(void)
+{
+	long value = 0;
+	int rc;
+
+	asleep++;
+	errno = 78;
+	rc = weft_chan_recv(messages, &value, WEFT_FOREVER);
+	awake += errno == 78;
+	return rc + (int)value;
+}
+
+static noinline int call_inside(const int *depth)
+{
+	int rc = messages ? receive_inside() : sleep_inside();
+
+	return rc < 0 ? rc : rc + *depth;
+}
+
+static int outermost(void *depth)
+{
+	int rc = call_inside(depth);
+
+	return rc - *(int *)depth;
+}
+
+/* Resident bytes of each: control block and copy, without its handle. */
+static long weigh_crowd(void)
+{
+	static int depth = DEPTH;
+	weft_attr attr = { .name = NULL };
+	long before;
+
+	CHECK_EQ(weft_stack_group_new(&attr.shared, 8, 64 << 10), 0);
+	memset(crowd, 1, sizeof(crowd));
+	CHECK_EQ(weft_spawn(&crowd[0], &attr, outermost, &depth), 0); /* pays for the caches */
+	while (!asleep)
+		weft_task_yield();
+	(void)proc_rss_kb();
+	before = proc_rss_kb();
+	for (int i = 1; i < CROWD; i++)
+		CHECK_EQ(weft_spawn(&crowd[i], &attr, outermost, &depth), 0);
+	while (asleep < CROWD)
+		weft_task_yield();
+	return (proc_rss_kb() - before) * 1024 / CROWD;
+}
+
+static void join_crowd(int expected)
+{
+	int ret;
+
+	for (int i = 0; i < CROWD; i++) {
+		CHECK_EQ(weft_join(crowd[i], WEFT_FOREVER, &ret), 0);
+		CHECK_EQ(ret, expected);
+	}
+	CHECK_EQ(awake, CROWD);
+}
+
+/* 2.6 GB for ten million of them are 260 bytes, of which the handle takes 8. */
+TEST(footprint, a_sleeper_weighs_at_most_250_bytes)
+{
+	long bytes = weigh_crowd();
+
+	if (WEFT_SWITCH_INLINE)
+		CHECK_LE(bytes, 250);
+	join_crowd(0);
+}
+
+TEST(footprint, a_receiver_weighs_at_most_300_bytes)
+{
+	const long value = 9;
+	long bytes;
+
+	CHECK_EQ(weft_chan_new(&messages, sizeof(value), 0), 0);
+	bytes = weigh_crowd();
+	if (WEFT_SWITCH_INLINE)
+		CHECK_LE(bytes, 300);
+	for (int i = 0; i < CROWD; i++)
+		CHECK_EQ(weft_chan_send(messages, &value, WEFT_FOREVER), 0);
+	join_crowd((int)value);
 }

@@ -459,6 +459,25 @@ RUN_TEST(io, reset_after_a_part_was_sent)
 	return 0;
 }
 
+/* Nobody handles SIGPIPE here: it would end us. */
+RUN_TEST(io, a_peer_that_is_gone_is_an_error_and_no_signal)
+{
+	struct iovec iov = { "xy", 2 };
+	struct msghdr msg = { .msg_iov = &iov, .msg_iovlen = 1 };
+	int fds[2];
+
+	CHECK_EQ(socketpair(AF_UNIX, SOCK_STREAM, 0, fds), 0);
+	close(fds[1]);
+	CHECK_EQ(weft_write(fds[0], "x", 1, WEFT_FOREVER), -EPIPE);
+	CHECK_EQ(weft_write_full(fds[0], "x", 1, WEFT_NOWAIT), -EPIPE);
+	CHECK_EQ(weft_writev(fds[0], &iov, 1, WEFT_FOREVER), -EPIPE);
+	CHECK_EQ(weft_send(fds[0], "x", 1, 0, WEFT_FOREVER), -EPIPE);
+	CHECK_EQ(weft_sendto(fds[0], "x", 1, 0, NULL, 0, WEFT_FOREVER), -EPIPE);
+	CHECK_EQ(weft_sendmsg(fds[0], &msg, 0, weft_in_s(1)), -EPIPE);
+	CHECK_EQ(weft_close(fds[0]), 0);
+	return 0;
+}
+
 RUN_TEST(io, errors_of_the_kernel_pass_through)
 {
 	char buf[8];

@@ -302,8 +302,8 @@ TEST(shared, frames_left_by_resuming_another_stack_are_copied_too)
 	stack->outer = NULL;
 	weft_context_switch(&home, &a.runner.strand.ctx, NULL);
 	CHECK(a.runner.done);
-	weft__shared_leave(&a.runner.strand);
 	CHECK_EQ(runner_step(&b), 0);
+	end_both(&a.runner, &b, group);
 }
 
 TEST(shared, leaving_while_saved_drops_the_copy)

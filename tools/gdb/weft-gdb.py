@@ -386,6 +386,11 @@ class Task:
             text = self.joined()
         elif self.state_is("WAIT_FD"):
             text = self.descriptor()
+        elif self.state_is("WAIT_ADDRESS"):
+            # of libc's: sync/lot.h
+            text = "0x%x" % int(self.value["waiter"]["value"])
+        elif self.state_is("WAIT_RESUME"):
+            text = "being resumed"
         if self.flag("TASK_PRIVATE") and self.parked():
             until = self.deadline(self.weft.at(self.address, self.weft.private)["deadline"])
             text += (", " if text and until else "") + until

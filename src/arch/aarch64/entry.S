@@ -51,6 +51,32 @@ weft__context_entry_arg:
 	.cfi_endproc
 	.size	weft__context_entry_arg, . - weft__context_entry_arg
 
+/* weft__context_make_run(): x29 = the context_run, sp 16-byte aligned. x19 is its callees' to
+ * keep. The calls that return are calls; the last one never does. */
+	.p2align 4
+	.globl	weft__context_entry_run
+	.hidden	weft__context_entry_run
+	.type	weft__context_entry_run, %function
+	.cfi_startproc
+	.cfi_undefined x30
+	nop
+weft__context_entry_run:
+	hint	#38 /* bti jc */
+	mov	x19, x29
+	mov	x29, xzr
+	ldr	x16, [x19]
+	blr	x16
+	mov	x16, x0
+	mov	x0, x1
+	blr	x16
+	ldr	x16, [x19, #8]
+	adr	x30, 1f
+	br	x16
+	nop
+1:	bl	weft__context_returned
+	.cfi_endproc
+	.size	weft__context_entry_run, . - weft__context_entry_run
+
 /* Marked for BTI when the rest is. */
 #ifdef __ARM_FEATURE_BTI_DEFAULT
 	.pushsection .note.gnu.property, "a", %note

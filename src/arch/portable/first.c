@@ -7,6 +7,7 @@
 /* Only their addresses matter. */
 const char weft__context_entry[1] = { 0 };
 const char weft__context_entry_arg[1] = { 1 };
+const char weft__context_entry_run[1] = { 2 };
 
 /* makecontext(3) passes ints, so the pointers go by here; begin() takes them
  * before anything else can run in this thread. */
@@ -22,12 +23,24 @@ static void begin(void)
 	weft__context_returned();
 }
 
+/* weft__context_make_run(): bp is looked at before anybody can switch here again. */
+static void run(void *first, void *value)
+{
+	const struct context_run *run = ((weft_context *)first)->bp;
+	struct context_call call = run->begin(first, value);
+
+	run->end(call.fn(call.arg));
+}
+
 ucontext_t *weft__context_first(weft_context *ctx, void *value)
 {
 	enum { SOME_BYTES = 4096 }; /* only the stack's upper end is looked at */
 
 	if (ctx->pc == weft__context_entry) {
 		start.fn = (void (*)(void *, void *))(uintptr_t)ctx->bp;
+		start.first = ctx;
+	} else if (ctx->pc == weft__context_entry_run) {
+		start.fn = run;
 		start.first = ctx;
 	} else {
 		void **call = ctx->sp;
@@ -53,7 +66,7 @@ char *weft__context_low(const weft_context *ctx)
 {
 	enum { OUTGOING = 128 }; /* arguments, red zone */
 
-	return (char *)(context_is_new(ctx) ? ctx->sp : ctx->pc) - OUTGOING;
+	return (char *)(weft__context_is_new(ctx) ? ctx->sp : ctx->pc) - OUTGOING;
 }
 
 noinline void *weft__caller_place(void)
@@ -63,5 +76,5 @@ noinline void *weft__caller_place(void)
 
 const weft_context *weft__context_trail(const weft_context *ctx)
 {
-	return context_is_new(ctx) ? NULL : ctx->sp;
+	return weft__context_is_new(ctx) ? NULL : ctx->sp;
 }

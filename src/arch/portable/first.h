@@ -6,7 +6,7 @@
  *        before the first switch              parked
  *   sp   as arch.h says                       its record, which begins with a trail
  *   bp   as arch.h says                       the value handed over, on return
- *   pc   weft__context_entry or _entry_arg    lowest byte of its stack in use
+ *   pc   weft__context_entry, _arg or _run    lowest byte of its stack in use
  *
  * The first switch to a context runs begin() on its stack by makecontext(3):
  * the one stack switch that POSIX knows.
@@ -18,12 +18,6 @@
 
 #include <arch/arch.h>
 #include <base/cpu.h>
-
-/** True before the first switch to @ctx. */
-static inline bool context_is_new(const weft_context *ctx)
-{
-	return ctx->pc == weft__context_entry || ctx->pc == weft__context_entry_arg;
-}
 
 /**
  * weft__context_first - the ucontext that begins @ctx

@@ -24,7 +24,7 @@ struct record {
 
 static void __attribute__((noreturn)) jump(weft_context *to, void *value)
 {
-	if (context_is_new(to)) {
+	if (weft__context_is_new(to)) {
 		setcontext(weft__context_first(to, value));
 		__builtin_trap(); /* only a corrupt mask or context makes it return */
 	}

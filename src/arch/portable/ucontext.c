@@ -35,7 +35,7 @@ WEFT_API noinline void *weft_context_switch(weft_context *from, weft_context *to
 
 	if (from == to)
 		return value;
-	if (context_is_new(to)) {
+	if (weft__context_is_new(to)) {
 		there = weft__context_first(to, value);
 	} else {
 		there = &((struct record *)to->sp)->place;

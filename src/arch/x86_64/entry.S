@@ -54,4 +54,29 @@ weft__context_entry_arg:
 	.cfi_endproc
 	.size	weft__context_entry_arg, . - weft__context_entry_arg
 
+/* weft__context_make_run(): rbp = the context_run, rsp 16-byte aligned. rbx is its callees' to
+ * keep. The calls that return are calls; the last one never does. */
+	.p2align 4
+	.globl	weft__context_entry_run
+	.hidden	weft__context_entry_run
+	.type	weft__context_entry_run, @function
+	.cfi_startproc
+	.cfi_undefined rip
+	nop
+weft__context_entry_run:
+	endbr64
+	movq	%rbp, %rbx
+	xorl	%ebp, %ebp
+	call	*(%rbx)
+	movq	%rdx, %rdi
+	call	*%rax
+	movl	%eax, %edi
+	leaq	1f(%rip), %rcx
+	pushq	%rcx
+	jmp	*8(%rbx)
+	nop
+1:	call	weft__context_returned
+	.cfi_endproc
+	.size	weft__context_entry_run, . - weft__context_entry_run
+
 #include <arch/note.inc>
