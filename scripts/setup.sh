@@ -59,6 +59,11 @@ find_missing()
 			need libc6-dev-arm64-cross "aarch64" test -e /usr/aarch64-linux-gnu/lib/libc.so.6
 			need qemu-user "aarch64" have qemu-aarch64
 		fi
+		if [ "$(uname -m)" != riscv64 ]; then
+			need gcc-riscv64-linux-gnu "riscv64" have riscv64-linux-gnu-gcc
+			need libc6-dev-riscv64-cross "riscv64" test -e /usr/riscv64-linux-gnu/lib/libc.so.6
+			need qemu-user "riscv64" have qemu-riscv64
+		fi
 		;;
 	docs)
 		need python3 "man pages" have python3

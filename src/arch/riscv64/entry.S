@@ -51,4 +51,29 @@ weft__context_entry_arg:
 	.cfi_endproc
 	.size	weft__context_entry_arg, . - weft__context_entry_arg
 
+/* weft__context_make_run(): s0 = the context_run, sp 16-byte aligned. s1 is its callees' to
+ * keep. The calls that return are calls; the last one never does. */
+	.p2align 4
+	.globl	weft__context_entry_run
+	.hidden	weft__context_entry_run
+	.type	weft__context_entry_run, @function
+	.cfi_startproc
+	.cfi_undefined ra
+	nop
+weft__context_entry_run:
+	mv	s1, s0
+	li	s0, 0
+	ld	t2, 0(s1)
+	jalr	t2
+	mv	t2, a0
+	mv	a0, a1
+	jalr	t2
+	ld	t2, 8(s1)
+	lla	ra, 1f
+	jr	t2
+	nop
+1:	call	weft__context_returned
+	.cfi_endproc
+	.size	weft__context_entry_run, . - weft__context_entry_run
+
 	.section .note.GNU-stack, "", @progbits
