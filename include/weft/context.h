@@ -22,8 +22,9 @@
  * An inlined switch stands in the caller's own frame. Two kinds of function must
  * not have one, but call another function that has:
  *   - clang: with both a variable-length array (or alloca) and locals that are
- *     aligned to more than 16 bytes. x86-64, riscv64: an error of the assembler;
- *     aarch64: a warning about x19.
+ *     aligned to more than 16 bytes. x86-64: an error of the assembler;
+ *     aarch64: a warning about x19; riscv64: nothing tells of it, and s1 is lost,
+ *     by which clang finds those locals.
  *   - gcc: with a target attribute that adds registers which the rest of the file
  *     does not have (AVX-512, SVE, RVV). Nothing tells of it: values in these
  *     registers are lost.

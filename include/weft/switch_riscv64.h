@@ -46,32 +46,9 @@
 #define WEFT__CLOBBER_VECTOR
 #endif
 
-/* In a function that has both a variable-length array and locals aligned to
- * more than 16 bytes, clang finds its locals by s1, and believes that s1
- * survives an asm that declares it lost. Then the place of a local is printed
- * as OFFSET(s1), and we refuse to assemble. The local costs stack;
- * WEFT_PLAIN_FRAMES saves it and vouches that there is no such function. */
-#if defined(__clang__) && !defined(WEFT_PLAIN_FRAMES)
-#define WEFT__CHECK_FRAME()                                                             \
-	char weft__local;                                                               \
-	__asm__ __volatile__(                                                           \
-		".set weft__after_s, 0\n\t"                                             \
-		".irpc weft__c, \"%0\"\n\t"                                             \
-		".if weft__after_s && '\\weft__c' == '1'\n\t"                           \
-		".error \"weft: a switch cannot be inlined into a function with both "  \
-		"variable-length and over-aligned locals: give it one of its own\"\n\t" \
-		".endif\n\t"                                                            \
-		".set weft__after_s, '\\weft__c' == 's'\n\t"                            \
-		".endr"                                                                 \
-		: "=m"(weft__local))
-#else
-#define WEFT__CHECK_FRAME() (void)0
-#endif
-
 static __inline__ __attribute__((__always_inline__)) void *
 weft_context_switch(weft_context *from, weft_context *to, void *value)
 {
-	WEFT__CHECK_FRAME();
 	register void *a0 __asm__("a0") = to;
 	register void *a1 __asm__("a1") = value;
 	register void *a2 __asm__("a2") = from;
@@ -102,6 +79,5 @@ weft_context_switch(weft_context *from, weft_context *to, void *value)
 #undef WEFT__CFI_WHOLE
 #undef WEFT__CLOBBER_FP
 #undef WEFT__CLOBBER_VECTOR
-#undef WEFT__CHECK_FRAME
 
 #endif
