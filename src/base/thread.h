@@ -22,8 +22,9 @@ struct locals;
 struct thread {
 	struct task *task;           /* running now; NULL: no runtime, or the worker itself */
 	struct coroutine *coroutine; /* innermost one that runs inside task or thread */
-	struct task *guest;          /* core/guest.h; of a thread without tasks */
+	uintptr_t number;            /* 0: not given yet. See thread_number() */
 	struct worker *worker;       /* NULL until this thread is a runtime */
+	struct task *guest;          /* core/guest.h; of a thread without tasks */
 	unsigned worker_index;       /* its index, from 1; 0: none; with THREAD_TRACED */
 	uint32_t trace_generation;   /* base/trace.h */
 	struct trace_ring *trace;    /* NULL: this thread is not recorded */
@@ -45,6 +46,17 @@ struct thread {
 #define THREAD_TRACED (1u << 16)
 
 extern __thread struct thread weft__thread __attribute__((tls_model("initial-exec"))) WEFT_PRIVATE;
+
+uintptr_t weft__thread_number_new(void);
+
+/** What tells this thread from all others that ever were: its address may be another's next. Even,
+ * and not 0. */
+static inline uintptr_t thread_number(struct thread *thread)
+{
+	if (unlikely(!thread->number))
+		thread->number = weft__thread_number_new();
+	return thread->number;
+}
 
 /** &weft__thread, computed anew: safe after a switch to another thread. */
 struct thread *weft__thread_now(void);

@@ -34,7 +34,7 @@ static always_inline weft_context *begin_resume(weft_coroutine *handle, weft_con
 	struct coroutine *co = coroutine_at(handle);
 
 	if (unlikely(!handle) || unlikely(coroutine_word(co) != (uintptr_t)handle) ||
-	    unlikely(co->owner != (uintptr_t)thread))
+	    unlikely(co->owner != thread->number))
 		return weft__begin_resume_rare(handle, here, ret_out);
 	coroutine_enter(thread, co, (uintptr_t)handle, here, ret_out);
 	return &co->strand.ctx;
@@ -65,7 +65,7 @@ static always_inline struct weft__way begin_transfer(weft_coroutine *handle)
 
 	if (unlikely(!handle) || unlikely(!self) ||
 	    unlikely(coroutine_word(co) != (uintptr_t)handle) ||
-	    unlikely(co->owner != (uintptr_t)thread) || unlikely(!may_leave(self)))
+	    unlikely(co->owner != thread->number) || unlikely(!may_leave(self)))
 		return weft__begin_transfer_rare(handle);
 	coroutine_hand_over(thread, self, co);
 	return (struct weft__way){ &self->strand.ctx, &co->strand.ctx };
@@ -366,7 +366,8 @@ int weft__coroutine_new(struct coroutine **ret_co, weft_coroutine_fn *fn, void *
 		give_back(co);
 		return -ENOMEM;
 	}
-	co->owner = (uintptr_t)thread | (co->rare & (RARE_SHARED | RARE_KEEP_FP) ? OWNER_RARE : 0);
+	co->owner =
+		thread_number(thread) | (co->rare & (RARE_SHARED | RARE_KEEP_FP) ? OWNER_RARE : 0);
 	make_ready(co, tagged_pack(co, next_tag(thread)));
 	/* It is of this thread, so its maker stays here, too. */
 	if (unlikely(thread->task && (thread->task->flags & WEFT_MIGRATE)))

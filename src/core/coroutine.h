@@ -10,7 +10,7 @@
  * C1 The word is the handle while the coroutine may be resumed (READY,
  *    SUSPENDED), the handle with BUSY set while it may not (RUNNING, DEAD), and
  *    0 when the block is free. So one compare tells that a handle is good.
- * C2 owner is the thread's address, plus OWNER_RARE when resuming needs care
+ * C2 owner is the thread's number, plus OWNER_RARE when resuming needs care
  *    (a shared stack, FP words). So one compare tells that the quick path is
  *    right.
  * C3 Whoever resumes is suspended in its own frame: caller points there. The
@@ -133,7 +133,7 @@ static inline bool coroutine_busy(const struct coroutine *co)
 /** True for a coroutine of the calling thread. */
 static inline bool coroutine_ours(const struct coroutine *co)
 {
-	return (co->owner & ~OWNER_RARE) == (uintptr_t)&weft__thread;
+	return (co->owner & ~OWNER_RARE) == weft__thread.number;
 }
 
 static inline const char *coroutine_name(const struct coroutine *co)

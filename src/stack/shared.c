@@ -29,7 +29,7 @@ struct copy_head {
 enum { COPY_HAS_HEAD = 1 };
 
 struct weft_stack_group {
-	struct thread *owner;
+	uintptr_t owner; /* thread_number() */
 	unsigned class, count;
 	unsigned next;  /* stack of the next strand */
 	uint64_t users; /* strands picked and not yet gone */
@@ -90,7 +90,7 @@ int weft_stack_group_new(weft_stack_group **ret_group, unsigned count, size_t st
 	group = weft__calloc(1, sizeof(*group) + count * sizeof(group->stacks[0]));
 	if (!group)
 		return -ENOMEM;
-	group->owner = &weft__thread;
+	group->owner = thread_number(&weft__thread);
 	group->class = (unsigned)class;
 	for (; group->count < count; group->count++) {
 		struct shared_stack *stack = &group->stacks[group->count];
@@ -111,7 +111,7 @@ int weft_stack_group_free(weft_stack_group *group)
 {
 	if (!group)
 		return 0;
-	if (group->owner != &weft__thread)
+	if (group->owner != weft__thread.number)
 		return -EPERM;
 	if (group->users)
 		return -EBUSY;
@@ -124,7 +124,7 @@ struct shared_stack *weft__shared_pick(weft_stack_group *group)
 {
 	struct shared_stack *stack = &group->stacks[group->next];
 
-	if (group->owner != &weft__thread)
+	if (group->owner != weft__thread.number)
 		return NULL;
 	if (++group->next == group->count)
 		group->next = 0;

@@ -140,6 +140,41 @@ TEST(fault, group_of_another_thread)
 	CHECK_EQ(weft_stack_group_free(group), 0);
 }
 
+static struct {
+	weft_stack_group *group;
+	weft_coroutine *cos[3]; /* the last one is private */
+} left_behind;
+
+static void *leaves_some_behind(void *unused)
+{
+	weft_attr attr = { 0 };
+
+	CHECK_EQ(weft_stack_group_new(&left_behind.group, 1, 0), 0);
+	for (int i = 0; i < 3; i++) {
+		attr.shared = i < 2 ? left_behind.group : NULL;
+		CHECK_EQ(weft_coroutine_new(&left_behind.cos[i], yields, NULL, &attr), 0);
+		CHECK_EQ(weft_resume(left_behind.cos[i], NULL, NULL), 1);
+	}
+	return unused;
+}
+
+/* The next thread has the thread-local variables of the one before at the same addresses, as
+ * libc gives it the same stack. It is another thread all the same. */
+TEST(fault, of_a_thread_that_has_ended)
+{
+	void *(*const bodies[])(void *) = { leaves_some_behind, uses_from_elsewhere,
+					    makes_on_group };
+	void *args[] = { NULL, left_behind.cos, NULL };
+
+	for (int i = 0; i < 3; i++) {
+		pthread_t thread;
+
+		args[2] = left_behind.group;
+		CHECK_EQ(pthread_create(&thread, NULL, bodies[i], args[i]), 0);
+		CHECK_EQ(pthread_join(thread, NULL), 0);
+	}
+}
+
 /* Row 6. */
 TEST(fault, yield_outside)
 {
