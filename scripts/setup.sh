@@ -60,6 +60,11 @@ find_missing()
 			need libc6-dev-arm64-cross "aarch64" test -e /usr/aarch64-linux-gnu/lib/libc.so.6
 			need qemu-user "aarch64" have qemu-aarch64
 		fi
+		if [ "$(uname -m)" != riscv64 ]; then
+			need gcc-riscv64-linux-gnu "riscv64" have riscv64-linux-gnu-gcc
+			need libc6-dev-riscv64-cross "riscv64" test -e /usr/riscv64-linux-gnu/lib/libc.so.6
+			need qemu-user "riscv64" have qemu-riscv64
+		fi
 		# By its version: the package gcc-multilib would drive the cross compiler out.
 		if [ "$(uname -m)" = x86_64 ]; then
 			need "gcc-${gcc_version:-12}-multilib" "32 bits" links cc -m32

@@ -8,6 +8,7 @@
 #   asan ubsan tsan       unit, fault and stress tests under a sanitizer
 #   asm ucontext sjlj     unit tests on the other switches
 #   aarch64               unit tests under qemu-user
+#   riscv64               the tests of what a CPU can do wrong (label cpu), likewise
 #   m32                   tests of coroutines and of what is made of them, in 32 bits
 #
 # Each variant is a preset of CMakePresets.json in a directory of its own. The last
@@ -19,7 +20,7 @@ cd "$(dirname "$0")/.."
 
 build=${BUILD:-build}
 jobs=${JOBS:-$(nproc)}
-all_variants="gcc clang asan ubsan tsan asm ucontext sjlj aarch64 m32"
+all_variants="gcc clang asan ubsan tsan asm ucontext sjlj aarch64 riscv64 m32"
 passed=0 failed=0 skipped=0
 skips=()    # "variant group.name: reason"
 failures=() # "variant what"
@@ -209,14 +210,28 @@ variant_asm()      { variant_switch asm; }
 variant_ucontext() { variant_switch ucontext; }
 variant_sjlj()     { variant_switch sjlj; }
 
+can_cross()
+{
+	command -v "$1-linux-gnu-gcc" >/dev/null && command -v "qemu-$1" >/dev/null && return
+	skip_variant "$1" "no cross compiler or no qemu-user"
+	return 1
+}
+
 variant_aarch64()
 {
 	heading aarch64 "unit tests, cross-compiled, under qemu-user"
-	if ! command -v aarch64-linux-gnu-gcc >/dev/null || ! command -v qemu-aarch64 >/dev/null; then
-		skip_variant aarch64 "no cross compiler or no qemu-user"
-		return
+	if can_cross aarch64; then
+		run_variant aarch64 aarch64 tests-unit "${unit[@]}"
 	fi
-	run_variant aarch64 aarch64 tests-unit "${unit[@]}"
+}
+
+# Few tests, for all of them take time: what differs from CPU to CPU.
+variant_riscv64()
+{
+	heading riscv64 "what differs from CPU to CPU, cross-compiled, under qemu-user"
+	if can_cross riscv64; then
+		run_variant riscv64 riscv64 tests-cpu -L '^cpu$'
+	fi
 }
 
 # i386 has coroutines and tasks only, and most tests are of more than that.

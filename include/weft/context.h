@@ -12,7 +12,7 @@
  *	answer = weft_context_switch(&self, &peer, question);
  *
  * What a switch keeps: everything a function call keeps, and no more. The
- * floating-point control words (MXCSR, x87 CW, FPCR), the signal mask, errno
+ * floating-point control words (MXCSR, x87 CW, FPCR, frm), the signal mask, errno
  * and thread-local variables belong to the thread and are not switched.
  *
  * A context may be continued by another thread only when no frame of it holds
@@ -23,9 +23,10 @@
  * not have one, but call another function that has:
  *   - clang: with both a variable-length array (or alloca) and locals that are
  *     aligned to more than 16 bytes. x86-64: an error of the assembler;
- *     aarch64: a warning about x19.
+ *     aarch64: a warning about x19; riscv64: nothing tells of it, and s1 is lost,
+ *     by which clang finds those locals.
  *   - gcc: with a target attribute that adds registers which the rest of the file
- *     does not have (AVX-512, SVE). Nothing tells of it: values in these
+ *     does not have (AVX-512, SVE, RVV). Nothing tells of it: values in these
  *     registers are lost.
  *
  * Where nothing else is said: not a cancellation point; async-signal-safe.
@@ -77,6 +78,8 @@ WEFT_API void weft_context_make(weft_context *ctx, void *stack_low, size_t stack
 #include <weft/switch_x86_64.h>
 #elif defined(__aarch64__) && !defined(__ILP32__)
 #include <weft/switch_aarch64.h>
+#elif defined(__riscv) && __riscv_xlen == 64
+#include <weft/switch_riscv64.h>
 #else
 #error "weft: no inline switch for this CPU; configure with -DWEFT_SWITCH=ucontext or sjlj"
 #endif

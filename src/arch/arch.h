@@ -101,7 +101,7 @@ void weft__context_divert(weft_context *ctx, void (*fn)(void *arg, void *value),
 
 /** Control words of the floating-point unit; status flags are not kept. */
 struct fp_control {
-	uint32_t mxcsr; /* aarch64: FPCR */
+	uint32_t mxcsr; /* aarch64: FPCR; riscv64: frm */
 	uint16_t x87_cw;
 };
 
@@ -119,7 +119,7 @@ struct fp_control {
 /**
  * weft__shadow_stack_active - would a switch of stacks fault?
  *
- * True when this process runs with shadow stacks (x86 CET, aarch64 GCS): then
+ * True when this process runs with shadow stacks (x86 CET, aarch64 GCS, riscv64 Zicfiss): then
  * whoever would make a coroutine or a runtime answers -ENOTSUP instead. Asks
  * the kernel once; later calls cost one load. Async-signal-safe.
  */

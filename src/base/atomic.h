@@ -18,6 +18,9 @@
  * The child of a fork(2) begins with one thread, and glibc raises the flag there.
  * A thread made by a bare clone(2) is unknown to glibc: it must not call weft,
  * as it must not call malloc(3).
+ *
+ * What is exchanged, compared or added to has 32 or 64 bits. Smaller ones (_Atomic bool) are
+ * loaded and stored only: on riscv64 the rest is a call of libatomic, which we do not need.
  */
 #ifndef WEFT_BASE_ATOMIC_H
 #define WEFT_BASE_ATOMIC_H
@@ -135,6 +138,8 @@ static always_inline void cpu_relax(void)
 	__builtin_ia32_pause();
 #elif defined(__aarch64__)
 	__asm__ volatile("yield");
+#elif defined(__riscv)
+	__asm__ volatile(".4byte 0x0100000f"); /* pause (Zihintpause); elsewhere it does nothing */
 #endif
 }
 

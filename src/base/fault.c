@@ -5,6 +5,8 @@
 #include <stdatomic.h>
 
 #include <base/fault.h>
+#include <base/handle.h>
+#include <base/log.h>
 
 _Atomic unsigned weft__fault_left;
 static _Atomic bool fired;
@@ -32,6 +34,15 @@ bool weft__fault_count(void)
 	return left == 1;
 }
 
+/* See handle.h: a task there could have no handle. */
+static coldpath void *refuse(void *addr, size_t bytes)
+{
+	weft__warn_once("the kernel gives addresses of more than 48 bits (riscv64 with sv57 before "
+			"Linux 6.6): weft cannot use them");
+	munmap(addr, bytes);
+	return NULL;
+}
+
 void *weft__map(size_t bytes)
 {
 	void *addr;
@@ -40,5 +51,7 @@ void *weft__map(size_t bytes)
 		return NULL;
 	addr = mmap(NULL, bytes, PROT_READ | PROT_WRITE,
 		    MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE | MAP_STACK, -1, 0);
-	return addr == MAP_FAILED ? NULL : addr;
+	if (addr == MAP_FAILED)
+		return NULL;
+	return likely(tagged_holds(addr)) ? addr : refuse(addr, bytes);
 }

@@ -66,7 +66,7 @@ static inline void weft__free(void *ptr)
 /**
  * weft__map - private, zeroed, unreserved memory
  *
- * Return: address, or NULL.
+ * Return: address of at most 48 bits, or NULL.
  */
 void *weft__map(size_t bytes);
 

@@ -7,6 +7,10 @@
  * Addresses of user space have 48 bits here, and blocks are aligned to 64: one
  * shift packs, one unpacks. The memory behind a word must be type-stable: it is
  * looked at to find out that the word is stale.
+ *
+ * A kernel that manages more bits gives addresses beyond 48 only to who asks for them (x86-64
+ * with five levels of pages, aarch64 with 52 bits). riscv64 does so from Linux 6.6 on; before
+ * that a CPU with sv57 gets them unasked. weft__map() refuses them: all blocks come from there.
  */
 #ifndef WEFT_BASE_HANDLE_H
 #define WEFT_BASE_HANDLE_H
@@ -21,6 +25,12 @@ enum { TAG_BITS = 22 };
 static inline uint64_t tagged_pack(const void *block, uint32_t tag)
 {
 	return (uint64_t)(uintptr_t)block << 16 | (tag & TAG_MASK);
+}
+
+/** Has @addr no more bits than a handle holds? */
+static inline bool tagged_holds(const void *addr)
+{
+	return (uint64_t)(uintptr_t)addr >> 48 == 0;
 }
 
 static inline void *tagged_pointer(uint64_t word)

@@ -14,7 +14,8 @@
 
 _Atomic bool weft__valgrind_on;
 
-#ifdef VALGRIND_STACK_REGISTER
+/* NVALGRIND: the header knows no Valgrind for this CPU. */
+#if defined(VALGRIND_STACK_REGISTER) && !defined(NVALGRIND)
 
 void weft__valgrind_stack(const void *low, const void *top)
 {

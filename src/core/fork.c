@@ -69,7 +69,7 @@ static void reset_counts(struct worker *worker, bool is_main)
 /* The caller of fork(2), wherever it ran. */
 static void keep_task(struct worker *worker, struct task *self)
 {
-	self->flags &= (uint16_t) ~(WEFT_MIGRATE | TASK_STAYS | TASK_CHILD);
+	self->flags &= (uint16_t) ~(WEFT_MIGRATE | TASK_STAYS | TASK_CHILD | TASK_CREW);
 	task_set_worker(self, worker->index);
 	/* Whoever holds its handle or waits for it is not here. */
 	atomic_store_explicit(&self->joiner, JOINER_DETACHED, memory_order_relaxed);

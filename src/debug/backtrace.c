@@ -68,9 +68,11 @@ static bool find_detour(struct stack_memory *memory, uintptr_t sp, struct corout
 	if (!memory->high)
 		return false; /* a thread's own stack: it may, but rarely does */
 	for (uintptr_t at = sp; at + sizeof(mark) <= end; at += sizeof(uint64_t))
+		/* A saved register below that is inner looks like a mark with its halves changed. */
 		if (weft__stack_memory_read(memory, &mark, at, sizeof(mark)) &&
-		    mark.magic == (DETOUR_MARK ^ (uintptr_t)mark.inner))
-			return coroutine_at_addr((uintptr_t)mark.inner, ret_copy);
+		    mark.magic == (DETOUR_MARK ^ (uintptr_t)mark.inner) &&
+		    coroutine_at_addr((uintptr_t)mark.inner, ret_copy))
+			return true;
 	return false;
 }
 

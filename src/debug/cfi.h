@@ -46,7 +46,7 @@ struct cfi_scratch {
 /** Fills @row for row->pc. */
 void weft__cfi_find(struct module *module, struct cfi_scratch *scratch, struct cfi_row *row);
 
-/** The return address is where x86-64 and aarch64 have it, or the table is not ours. */
+/** The return address is where this CPU has it, or the table is not ours. */
 #define CFI_RETURN_COLUMN UNWIND_PC
 
 #endif

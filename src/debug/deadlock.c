@@ -35,7 +35,7 @@ enum { CHAIN_MAX = 256, CIRCLES_SHOWN = 16, OTHERS_SHOWN = 32 };
 #define AWAKE_ASK_NS  INT64_C(1000000000)
 enum { WALK_SHARE = 100 };
 
-static _Atomic bool enabled;
+static _Atomic uint32_t enabled; /* a word: see base/atomic.h */
 
 /* --- threads and timers ---------------------------------------------------------- */
 
@@ -224,9 +224,9 @@ static void put_report(uint64_t waiting)
 
 static void __attribute__((noreturn)) die(uint64_t waiting)
 {
-	static _Atomic bool said; /* seq_cst: the first of several workers reports */
+	static _Atomic uint32_t said; /* seq_cst: the first of several workers reports */
 
-	if (!atomic_exchange(&said, true)) {
+	if (!atomic_exchange(&said, 1)) {
 		put_report(waiting);
 		weft_dump(2);
 		for (;;)
@@ -306,7 +306,7 @@ static int64_t observe(void)
 
 int weft_deadlock_detect(int on)
 {
-	return atomic_exchange_explicit(&enabled, on != 0, memory_order_relaxed);
+	return (int)atomic_exchange_explicit(&enabled, on != 0, memory_order_relaxed);
 }
 
 void weft__deadlock_init(void)

@@ -139,6 +139,8 @@ TEST(aliases, a_buffer_overflow_is_detected)
 
 #ifdef __x86_64__
 #define FIRST_VERSION "GLIBC_2.2.5"
+#elif defined(__riscv)
+#define FIRST_VERSION "GLIBC_2.27"
 #else
 #define FIRST_VERSION "GLIBC_2.17"
 #endif

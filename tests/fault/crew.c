@@ -205,7 +205,7 @@ TEST_LIMIT(crew, row5_who_makes_a_coroutine_stays, 60)
 /* One coroutine for each worker, made by a task that has nothing else to do with it. */
 static struct {
 	weft_coroutine *co;
-	_Atomic bool free;
+	_Atomic int free; /* a word: see base/atomic.h */
 } of_worker[64];
 static _Atomic unsigned inside;
 

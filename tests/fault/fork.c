@@ -55,6 +55,7 @@ static void live_in_child(void)
 	int ret, fds[2];
 	char buf[4];
 
+	CHECK_EQ(weft_task_yield(), 0);
 	CHECK_EQ(weft_sleep(3000000), 0);
 	CHECK(weft_now() - start_ns >= 3000000);
 	CHECK_EQ(weft_spawn(&task, NULL, answer, (void *)4), 0);

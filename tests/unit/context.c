@@ -5,6 +5,8 @@
 #include <pthread.h>
 #include <string.h>
 
+#include <base/cpu.h>
+
 #include "context_lab.h"
 
 enum { STACK = 64 << 10 };
@@ -403,8 +405,8 @@ static void look_at_local(void *arg, void *value)
 	check_alignment();
 	CHECK_EQ(arg, 4711);
 	CHECK_EQ(value, 12);
-	CHECK((uintptr_t)__builtin_frame_address(0) < kept_local);
-	CHECK((uintptr_t)__builtin_frame_address(0) > (uintptr_t)peer.low);
+	CHECK((uintptr_t)stack_pointer() < kept_local);
+	CHECK((uintptr_t)stack_pointer() > (uintptr_t)peer.low);
 	for (int i = 0; i < 16; i++)
 		CHECK_EQ(((volatile long *)kept_local)[i], 500 + i);
 	hop(&peer, &home, (void *)2);

@@ -6,8 +6,10 @@
 
 #if defined(__x86_64__)
 enum { KEPT = 6 }; /* rbx rbp r12 r13 r14 r15 */
-#else
+#elif defined(__aarch64__)
 enum { KEPT = 18 }; /* x19 .. x28, d8 .. d15 */
+#else
+enum { KEPT = 24 }; /* s0 .. s11, fs0 .. fs11 */
 #endif
 
 /* context_<cpu>.S: fills the registers from @fill, calls fn(from, to, value), and

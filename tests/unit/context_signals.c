@@ -49,6 +49,8 @@ static void *interrupted_pc(void *context)
 
 #if defined(__x86_64__)
 	return (void *)uc->uc_mcontext.gregs[REG_RIP];
+#elif defined(__riscv)
+	return (void *)uc->uc_mcontext.__gregs[REG_PC];
 #else
 	return (void *)uc->uc_mcontext.pc;
 #endif

@@ -122,6 +122,9 @@ static void follow_frame_pointer(void *arg, void *value)
 	(void)arg;
 	(void)value;
 	landed();
+#if defined(__riscv)
+	frame -= 2; /* a frame pointer points behind what it leads to */
+#endif
 	CHECK_EQ(frame[0], 0);
 	hop(&peer, &home, NULL);
 }

@@ -28,6 +28,9 @@ static void answer_enabled(int sig, siginfo_t *info, void *context)
 #if defined(__x86_64__)
 	*(unsigned long *)uc->uc_mcontext.gregs[REG_RSI] = 1;
 	uc->uc_mcontext.gregs[REG_RAX] = 0;
+#elif defined(__riscv)
+	*(unsigned long *)uc->uc_mcontext.__gregs[REG_A0 + 1] = 1;
+	uc->uc_mcontext.__gregs[REG_A0] = 0;
 #else
 	*(unsigned long *)uc->uc_mcontext.regs[1] = 1;
 	uc->uc_mcontext.regs[0] = 0;

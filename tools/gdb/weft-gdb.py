@@ -504,6 +504,8 @@ class Registers:
             return Registers("rsp", "rbp", "rip")
         if name.startswith("aarch64"):
             return Registers("sp", "x29", "pc")
+        if name.startswith("riscv:rv64"):
+            return Registers("sp", "fp", "pc")
         raise gdb.GdbError("weft does not run on %s." % name)
 
 

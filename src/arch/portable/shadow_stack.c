@@ -1,10 +1,11 @@
 /* SPDX-License-Identifier: MIT
  *
- * shadow_stack.c - does the CPU keep a second copy of our return addresses?
+ * shadow_stack.c - does the CPU keep a second copy of our return addresses? Asked as on
+ * every CPU but x86.
  *
- * With a guarded control stack (FEAT_GCS) the first return on a switched stack
- * faults. Our objects are not marked for it, so glibc leaves it off; what is
- * left is a process that was forced.
+ * With a shadow stack (aarch64: GCS, riscv64: Zicfiss) the first return on a switched stack
+ * faults. Our objects are not marked for it, so glibc leaves it off; what is left is a process
+ * that was forced.
  */
 #include <arch/arch.h>
 #include <base/syscall.h>
