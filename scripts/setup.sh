@@ -40,6 +40,7 @@ find_missing()
 		need clang "the clang build" have clang
 		need "libclang-rt-${clang_version:-14}-dev" "sanitizers with clang" \
 			links clang -fsanitize=address
+		gcc_version=$(gcc -dumpversion 2>/dev/null | cut -d. -f1)
 		need g++ "the headers as C++" have g++
 		need clang-format "the check of the format" have clang-format
 		need pkg-config "the consumer that uses pkg-config" have pkg-config
@@ -63,6 +64,10 @@ find_missing()
 			need gcc-riscv64-linux-gnu "riscv64" have riscv64-linux-gnu-gcc
 			need libc6-dev-riscv64-cross "riscv64" test -e /usr/riscv64-linux-gnu/lib/libc.so.6
 			need qemu-user "riscv64" have qemu-riscv64
+		fi
+		# By its version: the package gcc-multilib would drive the cross compiler out.
+		if [ "$(uname -m)" = x86_64 ]; then
+			need "gcc-${gcc_version:-12}-multilib" "32 bits" links cc -m32
 		fi
 		;;
 	docs)

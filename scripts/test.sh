@@ -9,6 +9,7 @@
 #   asm ucontext sjlj     unit tests on the other switches
 #   aarch64               unit tests under qemu-user
 #   riscv64               the tests of what a CPU can do wrong (label cpu), likewise
+#   m32                   tests of coroutines and of what is made of them, in 32 bits
 #
 # Each variant is a preset of CMakePresets.json in a directory of its own. The last
 # line counts the cases of all variants; what was skipped is listed above it with
@@ -19,7 +20,7 @@ cd "$(dirname "$0")/.."
 
 build=${BUILD:-build}
 jobs=${JOBS:-$(nproc)}
-all_variants="gcc clang asan ubsan tsan asm ucontext sjlj aarch64 riscv64"
+all_variants="gcc clang asan ubsan tsan asm ucontext sjlj aarch64 riscv64 m32"
 passed=0 failed=0 skipped=0
 skips=()    # "variant group.name: reason"
 failures=() # "variant what"
@@ -231,6 +232,23 @@ variant_riscv64()
 	if can_cross riscv64; then
 		run_variant riscv64 riscv64 tests-cpu -L '^cpu$'
 	fi
+}
+
+# i386 has coroutines and tasks only, and most tests are of more than that.
+variant_m32()
+{
+	local names="unit-coroutine unit-coroutine_shared unit-generator unit-context compat-m2 compat-cloudwu"
+
+	heading m32 "coroutines in 32 bits, WEFT_SWITCH=sjlj"
+	if [ "$(uname -m)" != x86_64 ]; then
+		skip_variant m32 "no x86-64"
+		return
+	fi
+	if ! echo 'int main(void) { return 0; }' | cc -m32 -x c - -o "$build/m32-probe" 2>/dev/null; then
+		skip_variant m32 "no libc for -m32 (Debian: gcc-$(cc -dumpversion)-multilib)"
+		return
+	fi
+	run_variant m32 m32 "$names" -R "^($(echo "$names" | sed 's/-/\//g; s/ /|/g'))\$"
 }
 
 # --- the end -----------------------------------------------------------------------------

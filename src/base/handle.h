@@ -43,4 +43,31 @@ static inline uint32_t tagged_tag(uint64_t word)
 	return (uint32_t)word & TAG_MASK;
 }
 
+/* --- the same for users, in a pointer --------------------------------------------------
+ *
+ * Where that has 32 bits the tag has the 6 of the alignment: one stale handle in 64 is
+ * mistaken for a good one.
+ */
+enum { HANDLE_TAG_BITS = sizeof(void *) == 8 ? TAG_BITS : 6 };
+#define HANDLE_TAG_MASK ((1u << HANDLE_TAG_BITS) - 1)
+
+static inline uintptr_t handle_pack(const void *block, uint32_t tag)
+{
+	if (sizeof(void *) == 8)
+		return (uintptr_t)tagged_pack(block, tag);
+	return (uintptr_t)block | (tag & HANDLE_TAG_MASK);
+}
+
+static inline void *handle_pointer(uintptr_t handle)
+{
+	if (sizeof(void *) == 8)
+		return tagged_pointer(handle);
+	return (void *)(handle & ~(uintptr_t)HANDLE_TAG_MASK);
+}
+
+static inline uint32_t handle_tag(uintptr_t handle)
+{
+	return (uint32_t)handle & HANDLE_TAG_MASK;
+}
+
 #endif

@@ -17,10 +17,10 @@ struct rng {
 };
 
 /** Any seed, 0 too. */
-void weft__rng_init(struct rng *rng, uint64_t seed);
+void weft__rng_init(struct rng *rng, uint64_t seed) WEFT_PRIVATE;
 
 /** A seed that differs from run to run. */
-uint64_t weft__rng_seed(void);
+uint64_t weft__rng_seed(void) WEFT_PRIVATE;
 
 /** The next 64 bits; the upper half is the better one. */
 static inline uint64_t rng_next(struct rng *rng)

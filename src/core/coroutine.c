@@ -368,7 +368,7 @@ int weft__coroutine_new(struct coroutine **ret_co, weft_coroutine_fn *fn, void *
 	}
 	co->owner =
 		thread_number(thread) | (co->rare & (RARE_SHARED | RARE_KEEP_FP) ? OWNER_RARE : 0);
-	make_ready(co, tagged_pack(co, next_tag(thread)));
+	make_ready(co, handle_pack(co, next_tag(thread)));
 	/* It is of this thread, so its maker stays here, too. */
 	if (unlikely(thread->task && (thread->task->flags & WEFT_MIGRATE)))
 		weft_task_pin();

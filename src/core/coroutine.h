@@ -105,9 +105,15 @@ static inline void coroutine_set_word(struct coroutine *co, uint64_t word)
 	atomic_store_explicit(&co->word, word, memory_order_relaxed);
 }
 
+/** Where the block of a word is, BUSY or not. */
+static inline void *coroutine_block(uint64_t word)
+{
+	return handle_pointer((uintptr_t)word);
+}
+
 static inline struct coroutine *coroutine_at(const weft_coroutine *handle)
 {
-	return tagged_pointer((uintptr_t)handle);
+	return handle_pointer((uintptr_t)handle);
 }
 
 /** The coroutine behind a handle, or NULL when the handle is stale or NULL. */
@@ -384,9 +390,9 @@ struct hop {
 	char *low;
 	unsigned users;
 	unsigned class;
+	uint64_t no_handle[6]; /* C4: 0 where others have wait, word and id */
 	bool failed;
-	uint64_t no_handle[5]; /* C4: 0 where others have wait, word and id */
-	weft_context *back;    /* where to go on when memory is short */
+	weft_context *back; /* where to go on when memory is short */
 #if WEFT_TSAN
 	void *back_fiber;
 #endif

@@ -12,7 +12,7 @@
 
 /* C4 */
 _Static_assert(offsetof(struct hop, no_handle) <= offsetof(struct coroutine, no_wait) &&
-		       offsetof(struct hop, back) > offsetof(struct coroutine, no_task_id),
+		       offsetof(struct hop, failed) > offsetof(struct coroutine, no_task_id),
 	       "no stale handle matches");
 
 int weft__hop_hold(struct thread *thread)

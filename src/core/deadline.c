@@ -155,7 +155,7 @@ int weft_deadline_pop(weft_deadline *handle)
 	struct deadline *deadline = self && self->ext ? self->ext->deadlines : NULL;
 	bool late;
 
-	if (!deadline || deadline->number != (uintptr_t)handle ||
+	if (!deadline || (uintptr_t)deadline->number != (uintptr_t)handle ||
 	    !take_cleanup(weft__cleanup_list(), deadline))
 		return -EINVAL;
 	late = atomic_load_explicit(&self->wait, memory_order_relaxed) & WAIT_EXPIRED;

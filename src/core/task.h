@@ -154,7 +154,7 @@ struct private_task {
 	_Atomic uint16_t last_worker; /* that took it to run; with TASK_STAYS it comes back there */
 };
 
-_Static_assert(WEFT_ASAN || WEFT_TSAN || sizeof(struct task) == 128,
+_Static_assert(WEFT_ASAN || WEFT_TSAN || sizeof(void *) < 8 || sizeof(struct task) == 128,
 	       "two cache lines: ten million tasks count on it");
 _Static_assert(sizeof(struct private_task) <= STACK_BLOCK_BYTES, "fits its slot");
 
@@ -199,20 +199,20 @@ static inline uint64_t task_id(const struct task *task)
 /** The public face of a task. */
 static inline weft_task *task_handle(const struct task *task)
 {
-	return (weft_task *)(uintptr_t)tagged_pack(task, (uint32_t)task_id(task));
+	return (weft_task *)handle_pack(task, (uint32_t)task_id(task));
 }
 
 /** The task behind a handle, or NULL when the handle is stale or NULL. */
 static inline struct task *task_of(const weft_task *handle)
 {
-	struct task *task = tagged_pointer((uintptr_t)handle);
+	struct task *task = handle_pointer((uintptr_t)handle);
 	uint64_t id;
 
 	if (unlikely(!task))
 		return NULL;
 	/* relaxed: who has a good handle knows of the task already */
 	id = atomic_load_explicit(&task->id, memory_order_relaxed);
-	if (unlikely(!id || ((uint32_t)id & TAG_MASK) != tagged_tag((uintptr_t)handle)))
+	if (unlikely(!id || ((uint32_t)id & HANDLE_TAG_MASK) != handle_tag((uintptr_t)handle)))
 		return NULL;
 	return task;
 }

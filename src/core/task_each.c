@@ -25,7 +25,7 @@ static bool is_coroutine(const struct coroutine *co)
 {
 	uint64_t word = racy_word(&co->word) & ~COROUTINE_BUSY;
 
-	return word && tagged_pointer(word) == co;
+	return word && coroutine_block(word) == co;
 }
 
 static bool visit_block(void *block, void *arg)

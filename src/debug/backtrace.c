@@ -23,7 +23,7 @@ enum { NESTING_MAX = 32, DETOUR_FRAMES = 8 };
 static bool coroutine_at_addr(uintptr_t addr, struct coroutine *ret_copy)
 {
 	return weft__peek(ret_copy, addr, sizeof(*ret_copy)) && !ret_copy->no_task_id &&
-	       (uintptr_t)tagged_pointer(coroutine_word(ret_copy)) == addr;
+	       (uintptr_t)coroutine_block(coroutine_word(ret_copy)) == addr;
 }
 
 /* The private coroutine on whose stack @sp lies. Blocks of slots are mapped for ever, and
@@ -35,7 +35,7 @@ static bool coroutine_on(uintptr_t sp, struct coroutine *ret_copy)
 	if (weft__stack_find((const void *)sp, &slot) != STACK_HIT_USABLE)
 		return false;
 	weft__peek_racy(ret_copy, slot.top, sizeof(*ret_copy));
-	return !ret_copy->no_task_id && tagged_pointer(coroutine_word(ret_copy)) == slot.top;
+	return !ret_copy->no_task_id && coroutine_block(coroutine_word(ret_copy)) == slot.top;
 }
 
 /* --- memory -------------------------------------------------------------------- */

@@ -32,7 +32,7 @@ enum {
 	FIRST_SLOTS = 64,
 };
 #define FIRST_BYTES ((size_t)64 << 20) /* of larger classes the first chunk has fewer slots */
-#define MAX_BYTES   ((size_t)64 << 30)
+#define MAX_BYTES   ((size_t)(sizeof(size_t) == 8 ? UINT64_C(64) << 30 : 256 << 20))
 
 /* Read by signal handlers: an entry is complete before the count covers it. */
 static struct stack_chunk *chunks[MAX_CHUNKS];
@@ -129,8 +129,8 @@ static struct stack_chunk *add_chunk(unsigned class)
 	if (sc->tail)
 		count = sc->tail->count * 2;
 	else
-		count = FIRST_SLOTS * stride <= FIRST_BYTES ? FIRST_SLOTS : FIRST_BYTES / stride;
-	if (count * stride > MAX_BYTES)
+		count = FIRST_BYTES / stride < FIRST_SLOTS ? FIRST_BYTES / stride : FIRST_SLOTS;
+	if (count > MAX_BYTES / stride)
 		count = MAX_BYTES / stride;
 	for (count += !count; count && !chunk; count /= 2)
 		chunk = map_chunk(class, count);

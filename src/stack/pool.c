@@ -27,7 +27,7 @@
 
 /* Address space of a full magazine: at rest, and at most. And slots. */
 #define MAGAZINE_BYTES     ((size_t)4 << 20)
-#define MAGAZINE_MAX_BYTES ((size_t)8 << 30)
+#define MAGAZINE_MAX_BYTES ((size_t)(sizeof(size_t) == 8 ? UINT64_C(8) << 30 : 256 << 20))
 enum { MAGAZINE_SLOTS = 16, MAGAZINE_MAX_SLOTS = 32768 };
 
 /* Gives that pass between two batches that go back, so that no single give has to

@@ -41,7 +41,7 @@ struct weft_stack_group {
 /* Lies in the block of a slot that is a shared stack; where a task or a
  * coroutine has its identity, there are zeros. */
 struct mark {
-	char zeros[STACK_BLOCK_BYTES - 16];
+	char zeros[STACK_BLOCK_BYTES - sizeof(uint64_t) - sizeof(void *)];
 	uint64_t magic; /* MARK_MAGIC ^ stack: old bytes do not look like it */
 	struct shared_stack *stack;
 };

@@ -22,7 +22,8 @@ struct slab_free {
 };
 
 struct slab_page {
-	struct slab_page *next, *prev;
+	_Alignas(SLAB_STEP) struct slab_page *next;
+	struct slab_page *prev;
 	struct slab_free *free;
 	uint16_t used;
 	uint16_t size;  /* of its blocks, in SLAB_STEP */

@@ -132,14 +132,14 @@ static inline void scope_unlock(struct scope *scope)
 
 static inline weft_scope *scope_handle(const struct scope *scope)
 {
-	return (weft_scope *)(uintptr_t)tagged_pack(scope, (uint32_t)scope_id(scope));
+	return (weft_scope *)handle_pack(scope, (uint32_t)scope_id(scope));
 }
 
 /** The scope behind a handle, a foreign one too; NULL: stale, or NULL. The kind tells it from
  * whatever else the block may be by now. */
 static inline struct scope *scope_of_any(const weft_scope *handle)
 {
-	struct scope *scope = tagged_pointer((uintptr_t)handle);
+	struct scope *scope = handle_pointer((uintptr_t)handle);
 
 	if (unlikely(!scope || scope_handle(scope) != handle ||
 		     scope->waitable.kind != &weft__scope_kind))

@@ -71,7 +71,7 @@ has_no_text_relocations() { [ -e "$1" ] && ! readelf -d "$1" | grep TEXTREL; }
 if command -v readelf >/dev/null 2>&1; then
 	check exports same "$(exported "$lib/libweft.so")" "$(expected)" \
 		"declared, or private in weft.map, but not exported" "exported, but not declared"
-	for name in libweft.so libweft-hook.so $(cd "$lib" && ls libweft-libco.so 2>/dev/null); do
+	for name in libweft.so libweft-hook.so $(cd "$lib" && ls libweft-libco.so libweft-cloudwu.so libweft-m2.so 2>/dev/null); do
 		check stack_$name is_stack_plain "$lib/$name"
 		check needs_$name needs_libc_only "$lib/$name"
 		check text_$name has_no_text_relocations "$lib/$name"
@@ -96,6 +96,9 @@ by_pkg_config()
 	esac
 }
 
+# Examples for other libraries' interfaces, <library>-<what>.c
+in_c="cloudwu-words m2-queue"
+
 if command -v pkg-config >/dev/null 2>&1; then
 	check pkg_config_shared by_pkg_config pc-shared consumer.c weft
 	check pkg_config_hook   by_pkg_config pc-hook hooked.c weft-hook
@@ -104,6 +107,10 @@ if command -v pkg-config >/dev/null 2>&1; then
 	else
 		skip pkg_config_libco "no C++ compiler when this was configured"
 	fi
+	for example in $in_c; do
+		check pkg_config_${example%-*} by_pkg_config "pc-$example" "$source/examples/$example.c" \
+			"weft-${example%-*}"
+	done
 	# An archive is taken where no shared library of that name lies.
 	mkdir -p "$dir/archives/lib/pkgconfig"
 	cp -r "$prefix/include" "$dir/archives/"
@@ -112,6 +119,10 @@ if command -v pkg-config >/dev/null 2>&1; then
 	PKG_CONFIG_PATH=$dir/archives/lib/pkgconfig
 	check pkg_config_static      by_pkg_config pc-static consumer.c weft --static
 	check pkg_config_static_hook by_pkg_config pc-static-hook hooked.c weft-hook --static
+	for example in $in_c; do
+		check pkg_config_static_${example%-*} by_pkg_config "pc-static-$example" \
+			"$source/examples/$example.c" "weft-${example%-*}" --static
+	done
 	if [ -e "$lib/libweft-libco.a" ]; then
 		check pkg_config_static_libco by_pkg_config pc-static-libco \
 			"$source/examples/libco-echo.cc" weft-libco --static
@@ -131,7 +142,7 @@ configure_cmake()
 }
 check cmake_find_package configure_cmake
 libco=$([ -e "$lib/libweft-libco.so" ] && echo libco libco-static)
-for program in weft weft-static hook hook-static $libco; do
+for program in weft weft-static hook hook-static $libco cloudwu cloudwu-static m2 m2-static; do
 	check cmake_$program "$out/cmake/cmake-$program"
 done
 

@@ -15,7 +15,7 @@ prose() { awk '/^```/ { code = !code; print ""; next } { print code ? "" : $0 }'
 names()
 {
 	cat include/weft/*.h CMakeLists.txt >"$test_output.there"
-	grep -ohE '"WEFT_[A-Z_]+"' -r src >>"$test_output.there"
+	grep -ohE '"WEFT_[A-Z0-9_]+"' -r src compat >>"$test_output.there"
 	prose "$1" | grep -oE '\b(weft|WEFT)_[A-Za-z_0-9]+' | sort -u | while read -r name; do
 		grep -qw "$name" "$test_output.there" || echo "$1: what is $name?"
 	done | { ! grep .; }

@@ -43,11 +43,22 @@ libco()
 	return $status
 }
 
-# co_yield is a keyword there: says so, and what to use instead
-libco_refuses()
+# in_c <header> <compiler and its flags> - a library's whose names are C's
+in_c()
 {
-	printf '#include <co_routine.h>\n' |
-		"$@" -fsyntax-only -Icompat/libco/include - 2>&1 |
+	header=$1
+	shift
+	printf '#include "compat/%s.h"\n#include "compat/%s.h"\nextern int unused;\n' $header $header |
+		"$@" -fsyntax-only -Wall -Wextra -Werror -pedantic-errors -I. -
+}
+
+# refuses <header> <compiler and its flags> - co_yield is a keyword there: says so, and what
+# to use instead
+refuses()
+{
+	header=$1
+	shift
+	printf '#include "compat/%s.h"\n' "$header" | "$@" -fsyntax-only -I. - 2>&1 |
 		grep 'error.*co_yield is a keyword in C++20.*weft/task.h'
 }
 
@@ -63,12 +74,18 @@ for language in c:c99 c:c11 c++:c++11 c++:c++20; do
 		name=$(echo "${compiler}_$standard" | tr + x)
 		if command -v $compiler >/dev/null 2>&1; then
 			check "alone_$name" alone $compiler -x $kind -std=$standard
+			check "cloudwu_$name" in_c cloudwu/include/coroutine $compiler -x $kind -std=$standard
 			check "used_$name" used $compiler -x $kind -std=$standard
 			case $standard in
-			c++11) check "libco_$name" libco $compiler -x $kind -std=$standard ;;
+			c99 | c11) check "m2_$name" in_c m2/include/co $compiler -x $kind -std=$standard ;;
+			c++11)
+				check "m2_$name" in_c m2/include/co $compiler -x $kind -std=$standard
+				check "libco_$name" libco $compiler -x $kind -std=$standard
+				;;
 			c++20)
 				check "libco_${name%20}17" libco $compiler -x $kind -std=c++17
-				check "libco_refuses_$name" libco_refuses $compiler -x $kind -std=$standard
+				check "m2_refuses_$name" refuses m2/include/co $compiler -x $kind -std=$standard
+				check "libco_refuses_$name" refuses libco/include/co_routine $compiler -x $kind -std=$standard
 				;;
 			esac
 		else
