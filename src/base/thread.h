@@ -59,7 +59,7 @@ static inline uintptr_t thread_number(struct thread *thread)
 }
 
 /** &weft__thread, computed anew: safe after a switch to another thread. */
-struct thread *weft__thread_now(void);
+struct thread *weft__thread_now(void) WEFT_PRIVATE;
 
 /* thread_fresh(): the same, as cheap as this CPU allows. Whatever may run on a movable
  * task uses it after a switch. */
