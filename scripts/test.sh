@@ -6,7 +6,8 @@
 #   gcc                   everything, warnings are errors
 #   clang                 builds everything, runs the unit tests
 #   asan ubsan tsan       unit, fault and stress tests under a sanitizer
-#   asm ucontext sjlj     unit tests on the other switches
+#   asm                   unit tests on a switch of its own
+#   ucontext sjlj         the tests of what a switch can do wrong (label cpu)
 #   aarch64               unit tests under qemu-user
 #   riscv64               the tests of what a CPU can do wrong (label cpu), likewise
 #   m32                   tests of coroutines and of what is made of them, in 32 bits
@@ -201,14 +202,20 @@ variant_tsan()
 	run_by=()
 }
 
-variant_switch()
+variant_asm()
 {
-	heading "$1" "unit tests, WEFT_SWITCH=$1"
-	run_variant "$1" "$1" tests-unit "${unit[@]}"
+	heading asm "unit tests, WEFT_SWITCH=asm"
+	run_variant asm asm tests-unit "${unit[@]}"
 }
-variant_asm()      { variant_switch asm; }
-variant_ucontext() { variant_switch ucontext; }
-variant_sjlj()     { variant_switch sjlj; }
+
+# Few tests, for all of them take time, and what rests on a switch sees no more of it.
+variant_portable()
+{
+	heading "$1" "what differs from switch to switch, WEFT_SWITCH=$1"
+	run_variant "$1" "$1" tests-cpu -L '^cpu$'
+}
+variant_ucontext() { variant_portable ucontext; }
+variant_sjlj()     { variant_portable sjlj; }
 
 can_cross()
 {
