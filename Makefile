@@ -18,7 +18,7 @@ run:            ## 10,000 connections to a plain blocking server, on one thread
 	@$(MAKE) --no-print-directory all
 	@$(RELEASE)/examples/echo-run
 
-test:           ## everything: both compilers, sanitizers, every switch, aarch64, riscv64
+test:           ## everything: both compilers, sanitizers, every switch, other CPUs, riscv64
 	@scripts/test.sh $(VARIANTS)
 
 stress:         ## an hour of the stress tests, a seed a round (SEEDS=)

@@ -7,7 +7,7 @@
 #   clang                 builds everything, runs the unit tests
 #   asan ubsan tsan       unit, fault and stress tests under a sanitizer
 #   asm                   unit tests on a switch of its own
-#   ucontext sjlj         the tests of what a switch can do wrong (label cpu)
+#   ucontext sjlj         the tests of what a switch can do wrong (label cpu; WHOLE=1: all unit tests)
 #   aarch64               unit tests under qemu-user
 #   riscv64               the tests of what a CPU can do wrong (label cpu), likewise
 #   m32                   tests of coroutines and of what is made of them, in 32 bits
@@ -208,11 +208,21 @@ variant_asm()
 	run_variant asm asm tests-unit "${unit[@]}"
 }
 
-# Few tests, for all of them take time, and what rests on a switch sees no more of it.
+# Few tests, for all of them take time, and what rests on a switch or a CPU sees no more of it.
+# WHOLE=1: all unit tests.
+run_in_passing()
+{
+	if [ "${WHOLE:-}" = 1 ]; then
+		run_variant "$1" "$1" tests-unit "${unit[@]}"
+	else
+		run_variant "$1" "$1" tests-cpu -L '^cpu$'
+	fi
+}
+
 variant_portable()
 {
 	heading "$1" "what differs from switch to switch, WEFT_SWITCH=$1"
-	run_variant "$1" "$1" tests-cpu -L '^cpu$'
+	run_in_passing "$1"
 }
 variant_ucontext() { variant_portable ucontext; }
 variant_sjlj()     { variant_portable sjlj; }
@@ -232,12 +242,11 @@ variant_aarch64()
 	fi
 }
 
-# Few tests, for all of them take time: what differs from CPU to CPU.
 variant_riscv64()
 {
 	heading riscv64 "what differs from CPU to CPU, cross-compiled, under qemu-user"
 	if can_cross riscv64; then
-		run_variant riscv64 riscv64 tests-cpu -L '^cpu$'
+		run_in_passing riscv64
 	fi
 }
 
