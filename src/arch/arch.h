@@ -109,12 +109,25 @@ struct fp_control {
  * cpu.h of the CPU defines, inline:
  *
  * weft__fp_save(struct fp_control *fp): reads the words of this thread.
- * weft__fp_load(const struct fp_control *fp): makes @fp the words of this
- * thread; writes only what differs.
- * weft__fp_swap(struct fp_control *save, const struct fp_control *load): both,
- * and the words are read once. Not the same object twice.
+ * weft__fp_replace(const struct fp_control *now, const struct fp_control *fp): makes @fp the words of
+ * this thread, which are @now; writes only what differs.
  */
 #include <arch/cpu.h>
+
+static always_inline void weft__fp_load(const struct fp_control *fp)
+{
+	struct fp_control now;
+
+	weft__fp_save(&now);
+	weft__fp_replace(&now, fp);
+}
+
+/** Both, and the words are read once. Not the same object twice. */
+static always_inline void weft__fp_swap(struct fp_control *save, const struct fp_control *load)
+{
+	weft__fp_save(save);
+	weft__fp_replace(save, load);
+}
 
 /**
  * weft__shadow_stack_active - would a switch of stacks fault?

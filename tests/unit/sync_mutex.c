@@ -185,18 +185,23 @@ static void check_passed(int passed)
 	CHECK_LE(passed, WEFT_MUTEX_BARGES);
 }
 
-/* The one that waits has been woken, but does not come to run: others take the mutex, but not
- * more often than is written. */
+/* One that waits, and has been woken, but has not come to run. */
+static void wake_a_waiter(struct party *waiter)
+{
+	CHECK_EQ(weft_mutex_lock(&mutex, WEFT_FOREVER), 0);
+	party_start(waiter, PRIVATE, lock_and_note, NULL);
+	CHECK_EQ(weft_task_yield(), 0);
+	CHECK_EQ(weft_mutex_unlock(&mutex), 0);
+}
+
+/* It does not come: others take the mutex, but not more often than is written. */
 static int pass_by(void *arg)
 {
 	struct party waiter;
 	int passed = 0;
 
 	(void)arg;
-	CHECK_EQ(weft_mutex_lock(&mutex, WEFT_FOREVER), 0);
-	party_start(&waiter, PRIVATE, lock_and_note, NULL);
-	CHECK_EQ(weft_task_yield(), 0);
-	CHECK_EQ(weft_mutex_unlock(&mutex), 0);
+	wake_a_waiter(&waiter);
 	for (; lock_now(&mutex) == 0; passed++)
 		CHECK_EQ(weft_mutex_unlock(&mutex), 0);
 	check_passed(passed);
@@ -220,10 +225,7 @@ static int pass_slowly(void *arg)
 	int passed = 0;
 
 	(void)arg;
-	CHECK_EQ(weft_mutex_lock(&mutex, WEFT_FOREVER), 0);
-	party_start(&waiter, PRIVATE, lock_and_note, NULL);
-	CHECK_EQ(weft_task_yield(), 0);
-	CHECK_EQ(weft_mutex_unlock(&mutex), 0);
+	wake_a_waiter(&waiter);
 	for (; lock_now(&mutex) == 0; passed++) {
 		if (passed > WEFT_MUTEX_BARGES_FREE)
 			usleep(WEFT_MUTEX_BARGES_NS / 1000);

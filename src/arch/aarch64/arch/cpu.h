@@ -17,24 +17,11 @@ static always_inline void weft__fp_save(struct fp_control *fp)
 }
 
 /* Makes @fp the words of this thread, which are @now at present. */
-static always_inline void fp_replace(const struct fp_control *now, const struct fp_control *fp)
+static always_inline void weft__fp_replace(const struct fp_control *now,
+					   const struct fp_control *fp)
 {
 	if (unlikely(now->mxcsr != fp->mxcsr))
 		__asm__ volatile("msr fpcr, %0" : : "r"((uint64_t)fp->mxcsr) : "memory");
-}
-
-static always_inline void weft__fp_load(const struct fp_control *fp)
-{
-	struct fp_control now;
-
-	weft__fp_save(&now);
-	fp_replace(&now, fp);
-}
-
-static always_inline void weft__fp_swap(struct fp_control *save, const struct fp_control *load)
-{
-	weft__fp_save(save);
-	fp_replace(save, load);
 }
 
 #endif

@@ -19,7 +19,8 @@ static always_inline void weft__fp_save(struct fp_control *fp)
 }
 
 /* Makes @fp the words of this thread, which are @now at present. */
-static always_inline void fp_replace(const struct fp_control *now, const struct fp_control *fp)
+static always_inline void weft__fp_replace(const struct fp_control *now,
+					   const struct fp_control *fp)
 {
 	uint16_t status;
 
@@ -30,20 +31,6 @@ static always_inline void fp_replace(const struct fp_control *now, const struct 
 	if (status & ~fp->x87_cw & X87_PENDING)
 		__asm__ volatile("fnclex");
 	__asm__ volatile("fldcw %0" : : "m"(fp->x87_cw) : "memory");
-}
-
-static always_inline void weft__fp_load(const struct fp_control *fp)
-{
-	struct fp_control now;
-
-	weft__fp_save(&now);
-	fp_replace(&now, fp);
-}
-
-static always_inline void weft__fp_swap(struct fp_control *save, const struct fp_control *load)
-{
-	weft__fp_save(save);
-	fp_replace(save, load);
 }
 
 #endif
