@@ -16,6 +16,7 @@
 #include <base/log.h>
 #include <core/coroutine.h>
 
+#include "../misuse.h"
 #include "../numbers.h"
 #include "include/coroutine.h"
 
@@ -36,13 +37,6 @@ struct numbered {
 	void *ud;
 	int number;
 };
-
-/* Said the first time; and errno. */
-#define MISUSE(error, ...)                    \
-	do {                                  \
-		weft__warn_once(__VA_ARGS__); \
-		errno = (error);              \
-	} while (0)
 
 /* --- schedules ----------------------------------------------------------------------- */
 

@@ -92,6 +92,8 @@ void weft__co_context_make(struct coctx_t *ctx, void *(*fn)(void *first, void *s
 }
 #else
 
+#include "../misuse.h"
+
 /* --- the record ------------------------------------------------------------------------------ */
 
 struct co_values;
@@ -124,14 +126,6 @@ struct stCoRoutine_t *weft__co_running_hooked(void);
 
 void weft__co_values_free(struct co_values *values);
 void weft__co_environ_free(struct co_environ *environ);
-
-/** errno = @error, and the first time a line on standard error. For calls that return
- * nothing and could not do what they were asked to. */
-#define CO_MISUSE(error, ...)                 \
-	do {                                  \
-		weft__warn_once(__VA_ARGS__); \
-		errno = (error);              \
-	} while (0)
 
 #endif
 #endif

@@ -137,19 +137,17 @@ static coldpath void refused(int rc)
 {
 	switch (-rc) {
 	case ESRCH:
-		CO_MISUSE(ESRCH,
-			  "co_resume: the coroutine has ended; co_reset() lets it begin anew");
+		MISUSE(ESRCH, "co_resume: the coroutine has ended; co_reset() lets it begin anew");
 		break;
 	case EBUSY:
-		CO_MISUSE(EBUSY,
-			  "co_resume: the coroutine runs, or has resumed the caller, or waits "
-			  "for a helper thread");
+		MISUSE(EBUSY, "co_resume: the coroutine runs, or has resumed the caller, or waits "
+			      "for a helper thread");
 		break;
 	case EPERM:
-		CO_MISUSE(EPERM, "co_resume: the coroutine belongs to another thread");
+		MISUSE(EPERM, "co_resume: the coroutine belongs to another thread");
 		break;
 	default:
-		CO_MISUSE(-rc, "co_resume: no stack for the coroutine: error %d", -rc);
+		MISUSE(-rc, "co_resume: no stack for the coroutine: error %d", -rc);
 	}
 }
 
@@ -173,8 +171,8 @@ void weft__co_resume(struct stCoRoutine_t *co)
 void weft__co_yield(void)
 {
 	if (unlikely(!co_running())) {
-		CO_MISUSE(EPERM,
-			  "co_yield: the caller is no coroutine, there is nobody to go back to");
+		MISUSE(EPERM,
+		       "co_yield: the caller is no coroutine, there is nobody to go back to");
 		return;
 	}
 	weft__handoff_yield();
@@ -189,7 +187,7 @@ void weft__co_release(struct stCoRoutine_t *co)
 	if (!co)
 		return;
 	if (co->is_thread) {
-		CO_MISUSE(EINVAL, "co_release: this stands for a thread, and goes with it");
+		MISUSE(EINVAL, "co_release: this stands for a thread, and goes with it");
 		return;
 	}
 	if (!co->hand.task) {
@@ -200,7 +198,7 @@ void weft__co_release(struct stCoRoutine_t *co)
 	rc = weft__handoff_end(&co->hand); /* it is gone, unless this fails */
 	if (rc == -EPERM) {
 		co->released = false;
-		CO_MISUSE(EPERM, "co_release: the coroutine belongs to another thread");
+		MISUSE(EPERM, "co_release: the coroutine belongs to another thread");
 	}
 }
 
@@ -215,7 +213,7 @@ void weft__co_reset(struct stCoRoutine_t *co)
 	if (rc == 0 && co->hand.task)
 		rc = -EBUSY;
 	if (rc < 0) {
-		CO_MISUSE(-rc, "co_reset: the coroutine runs, or belongs to another thread");
+		MISUSE(-rc, "co_reset: the coroutine runs, or belongs to another thread");
 		return;
 	}
 	co->over = false;

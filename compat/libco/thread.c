@@ -113,12 +113,12 @@ void weft__co_eventloop(struct stCoEpoll_t *loop, int (*pass)(void *arg), void *
 	const struct task *self;
 
 	if (!loop || loop != weft__co_loop()) {
-		CO_MISUSE(EINVAL, "co_eventloop: this is not the loop of the calling thread");
+		MISUSE(EINVAL, "co_eventloop: this is not the loop of the calling thread");
 		return;
 	}
 	self = weft__task_self(NULL);
 	if (!(self->flags & TASK_THREAD)) {
-		CO_MISUSE(EPERM, "co_eventloop: it is for the thread itself, not for a coroutine");
+		MISUSE(EPERM, "co_eventloop: it is for the thread itself, not for a coroutine");
 		return;
 	}
 	if (!pass)
@@ -127,7 +127,7 @@ void weft__co_eventloop(struct stCoEpoll_t *loop, int (*pass)(void *arg), void *
 		int rc = weft__handoff_pass(PASS_NS);
 
 		if (rc < 0) {
-			CO_MISUSE(-rc, "co_eventloop: a runtime of several workers has a loop");
+			MISUSE(-rc, "co_eventloop: a runtime of several workers has a loop");
 			return;
 		}
 	} while (pass(arg) != -1);

@@ -29,6 +29,7 @@
 #include <base/thread.h>
 #include <weft/coroutine.h>
 
+#include "../misuse.h"
 #include "../numbers.h"
 #include "include/co.h"
 
@@ -55,13 +56,6 @@ static __thread struct lab {
 	unsigned runnable_count, room;
 	struct numbers numbers; /* L3; of all but main */
 } lab;
-
-/* Said the first time; and errno. */
-#define MISUSE(error, ...)                    \
-	do {                                  \
-		weft__warn_once(__VA_ARGS__); \
-		errno = (error);              \
-	} while (0)
 
 /* --- handles --------------------------------------------------------------------------- */
 

@@ -39,4 +39,21 @@ static inline void lock_drop(struct lock *lock)
 		weft__lock_wake(lock);
 }
 
+/**
+ * LOCK_OVER_FORK - how a file's one lock gets over fork(2)
+ *
+ * Defines take_lock() and drop_lock() as pthread_atfork(3) wants them. With the lock held over a fork
+ * what it covers is whole in the child, which would inherit the lock from a thread that it
+ * does not have.
+ */
+#define LOCK_OVER_FORK(lock)        \
+	static void take_lock(void) \
+	{                           \
+		lock_take(&(lock)); \
+	}                           \
+	static void drop_lock(void) \
+	{                           \
+		lock_drop(&(lock)); \
+	}
+
 #endif

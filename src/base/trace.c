@@ -142,15 +142,7 @@ coldpath void weft__trace_follow(void)
 
 /* --- the recording --------------------------------------------------------- */
 
-static void take_lock(void)
-{
-	lock_take(&lock);
-}
-
-static void drop_lock(void)
-{
-	lock_drop(&lock);
-}
+LOCK_OVER_FORK(lock)
 
 /* The lock is held. */
 static struct trace_ring *detach(void)

@@ -251,12 +251,10 @@ RETURNS_BY_JUMP void weft__handoff_yield(void)
 /* The worker's own loop would wait as well, but main is to go on after it. */
 static void wait_for_events(struct worker *worker, int64_t wait_ns)
 {
-	int64_t now_ns = weft__now(), next_ns = weft__stack_age(now_ns);
-	int64_t due_ns = worker->wheel.armed ? weft__wheel_next(&worker->wheel) : INT64_MAX;
+	int64_t timeout_ns = weft__worker_timeout(worker, weft__now());
 
-	next_ns = due_ns < next_ns ? due_ns : next_ns;
-	if (next_ns != INT64_MAX && next_ns - now_ns < wait_ns)
-		wait_ns = next_ns - now_ns;
+	if (timeout_ns >= 0 && timeout_ns < wait_ns)
+		wait_ns = timeout_ns;
 	if (wait_ns <= 0 || !weft__worker_announce_sleep(worker))
 		return;
 	weft__worker_poll(worker, wait_ns);

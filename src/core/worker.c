@@ -148,9 +148,7 @@ void weft__worker_look_paced(struct worker *worker)
 		weft__share_turn(worker);
 }
 
-/* How long the poller may wait: for the next timer; for stacks that a past crowd has left
- * warm, to look at them again in a while; without end (-1). */
-static int64_t sleep_timeout(struct worker *worker, int64_t now_ns)
+int64_t weft__worker_timeout(struct worker *worker, int64_t now_ns)
 {
 	int64_t next_ns = weft__stack_age(now_ns), due_ns;
 
@@ -217,7 +215,7 @@ static void wait_for_work(struct worker *worker)
 	if (unlikely(worker->orphan) && !worker_alive(worker))
 		exit(0);
 	fire_all(worker, now_ns);
-	timeout_ns = sleep_timeout(worker, now_ns);
+	timeout_ns = weft__worker_timeout(worker, now_ns);
 	observed = timeout_ns != 0 && idle_is_observed(worker);
 	if (observed && (timeout_ns < 0 || timeout_ns > worker->idle_ask_ns))
 		timeout_ns = worker->idle_ask_ns;

@@ -231,6 +231,10 @@ void weft__worker_end_wakes(struct worker *worker);
 /** Tells wakers that they must use wake_fd; false when the inbox has work already (W4). */
 bool weft__worker_announce_sleep(struct worker *worker);
 
+/** How long the poller may wait: for the next timer; for stacks that a past crowd has left warm, to
+ * look at them again in a while; without end (-1). */
+int64_t weft__worker_timeout(struct worker *worker, int64_t now_ns);
+
 /** The worker's own loop: runs what is ready, else waits. The context "idle". Returns
  * only on a worker whose runtime stops, to the thread that called it. */
 void weft__worker_loop(struct worker *worker, struct task *note);

@@ -112,17 +112,25 @@ static bool is_locked(const void *mutex)
 	       word != 0;
 }
 
-/* Something of @task's that is to be told; a copy of it. */
+static bool is_news(const struct record *record, const struct task *task)
+{
+	return is_of(record, task) && is_locked(record->mutex) && first_of_site(record->site);
+}
+
+/* Something of @task's that is to be told; a copy of it. The lock is not held. */
 static bool take_news(const struct task *task, struct record *ret)
 {
-	for (unsigned i = 0; i < records_high; i++) {
-		if (!is_of(&records[i], task) || !is_locked(records[i].mutex) ||
-		    !first_of_site(records[i].site))
-			continue;
+	unsigned i = 0;
+	bool found;
+
+	spin_lock(&lock);
+	while (i < records_high && !is_news(&records[i], task))
+		i++;
+	found = i < records_high;
+	if (found)
 		*ret = records[i];
-		return true;
-	}
-	return false;
+	spin_unlock(&lock);
+	return found;
 }
 
 /* --- telling ------------------------------------------------------------------------------------ */
@@ -223,18 +231,12 @@ static void on_leave(void)
 {
 	struct task *self = weft__thread.task;
 	struct record news;
-	bool any;
 
-	do {
-		spin_lock(&lock);
-		any = take_news(self, &news);
-		spin_unlock(&lock);
-		if (!any)
-			return;
+	while (take_news(self, &news)) {
 		spin_lock(&report->busy);
 		tell(self, &news);
 		spin_unlock(&report->busy);
-	} while (any);
+	}
 }
 
 static const struct lock_observer observer = { on_locked, on_unlocked, on_leave };
@@ -242,7 +244,6 @@ static const struct lock_observer observer = { on_locked, on_unlocked, on_leave 
 static bool is_wanted(void)
 {
 	const char *check = getenv("WEFT_LOCK_CHECK");
-
 	const char *watchdog = getenv("WEFT_WATCHDOG_MS");
 
 	if (check && *check)

@@ -104,15 +104,7 @@ static void stop_at_exit(void)
 		weft__warn("the trace could not be written to %s: error %d", trace_path, -rc);
 }
 
-static void take_lock(void)
-{
-	lock_take(&lock);
-}
-
-static void drop_lock(void)
-{
-	lock_drop(&lock);
-}
+LOCK_OVER_FORK(lock)
 
 /* After base/trace.c has done so: handlers before a fork(2) run backwards. */
 static void init_once(void)

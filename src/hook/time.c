@@ -97,19 +97,11 @@ HOOK_ALIAS(__nanosleep, nanosleep);
 
 /* --- clock_nanosleep -------------------------------------------------------- */
 
-static int64_t clock_ns(clockid_t clock)
-{
-	struct timespec now;
-
-	clock_gettime(clock, &now);
-	return weft__hook_timespec_ns(&now);
-}
-
 /* Until @clock shows @target_ns; it may jump. */
 static int sleep_in_steps(clockid_t clock, int64_t target_ns)
 {
 	for (;;) {
-		int64_t left_ns = target_ns - clock_ns(clock);
+		int64_t left_ns = target_ns - weft__clock_ns(clock);
 		int rc;
 
 		if (left_ns <= 0)
@@ -144,12 +136,12 @@ static int sleep_boottime(const struct timespec *request, struct timespec *remai
 		return -EFAULT;
 	if (!timespec_valid(request))
 		return -EINVAL;
-	now_ns = clock_ns(CLOCK_BOOTTIME);
+	now_ns = weft__clock_ns(CLOCK_BOOTTIME);
 	target_ns = weft__hook_timespec_ns(request);
 	target_ns = target_ns > WEFT_FOREVER - now_ns ? WEFT_FOREVER : now_ns + target_ns;
 	rc = sleep_in_steps(CLOCK_BOOTTIME, target_ns);
 	if (rc < 0 && remaining) {
-		target_ns -= clock_ns(CLOCK_BOOTTIME);
+		target_ns -= weft__clock_ns(CLOCK_BOOTTIME);
 		timespec_set(remaining, target_ns > 0 ? target_ns : 0);
 	}
 	return rc;

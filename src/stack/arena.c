@@ -46,17 +46,8 @@ static struct size_class {
 static struct lock lock;
 static pthread_once_t once = PTHREAD_ONCE_INIT;
 
-static void take_lock(void)
-{
-	lock_take(&lock);
-}
+LOCK_OVER_FORK(lock)
 
-static void drop_lock(void)
-{
-	lock_drop(&lock);
-}
-
-/* A child of fork(2) must not inherit a lock that another thread held. */
 static void register_fork(void)
 {
 	pthread_atfork(take_lock, drop_lock, drop_lock);

@@ -40,15 +40,7 @@ static struct block_page *partial;
 static struct lock lock;
 static pthread_once_t once = PTHREAD_ONCE_INIT;
 
-static void take_lock(void)
-{
-	lock_take(&lock);
-}
-
-static void drop_lock(void)
-{
-	lock_drop(&lock);
-}
+LOCK_OVER_FORK(lock)
 
 static void register_fork(void)
 {

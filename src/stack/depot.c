@@ -6,7 +6,7 @@
  */
 #include <pthread.h>
 
-#include <base/atomic.h>
+#include <base/lock.h>
 #include <stack/arena.h>
 #include <stack/depot.h>
 
@@ -28,19 +28,11 @@ struct depot {
 };
 
 static struct depot depots[STACK_CLASSES];
-static struct spinlock lock;
+static struct lock lock;
 static _Atomic int caches;
 static pthread_once_t once = PTHREAD_ONCE_INIT;
 
-static void take_lock(void)
-{
-	spin_lock(&lock);
-}
-
-static void drop_lock(void)
-{
-	spin_unlock(&lock);
-}
+LOCK_OVER_FORK(lock)
 
 static void register_fork(void)
 {
@@ -86,9 +78,9 @@ bool weft__depot_put(unsigned class, struct stack_bin *bin)
 
 	if (atomic_load_explicit(&caches, memory_order_relaxed) < 2 || bin->old_count > room)
 		return false;
-	spin_lock(&lock);
+	take_lock();
 	added = add(&depots[class], room, &magazine);
-	spin_unlock(&lock);
+	drop_lock();
 	if (!added)
 		return false;
 	bin->drawn -= (int32_t)magazine.count;
@@ -109,7 +101,7 @@ static bool take(unsigned class, struct list_of_slots *ret_magazine, bool visit)
 	/* relaxed: what is missed now is there next time */
 	if (likely(!atomic_load_explicit(&depot->lists, memory_order_relaxed)))
 		return false;
-	spin_lock(&lock);
+	take_lock();
 	depot->visits += visit;
 	lists = atomic_load_explicit(&depot->lists, memory_order_relaxed);
 	if (lists) {
@@ -117,7 +109,7 @@ static bool take(unsigned class, struct list_of_slots *ret_magazine, bool visit)
 		depot->slots -= ret_magazine->count;
 		atomic_store_explicit(&depot->lists, lists - 1, memory_order_relaxed);
 	}
-	spin_unlock(&lock);
+	drop_lock();
 	return lists != 0;
 }
 
@@ -166,9 +158,9 @@ bool weft__depot_age(unsigned class, struct stack_bin *bin, int64_t now_ns)
 
 	if (!atomic_load_explicit(&depot->lists, memory_order_relaxed))
 		return false;
-	spin_lock(&lock);
+	take_lock();
 	unused = is_unused(depot, now_ns);
-	spin_unlock(&lock);
+	drop_lock();
 	if (unused && !bin->old && take(class, &magazine, false)) {
 		atomic_store_explicit(&depot->room, 0, memory_order_relaxed);
 		bin->old = magazine.head;

@@ -44,6 +44,12 @@ static void unlink_waiter(struct lot_bucket *bucket, struct task *task)
 		bucket->heir_queued = false;
 }
 
+static void unlink_if_linked(struct lot_bucket *bucket, struct task *task)
+{
+	if (list_linked(&task->waiter.link))
+		unlink_waiter(bucket, task);
+}
+
 /* One heir a bucket: another address has to wait for that. */
 static void become_heir(struct lot_bucket *bucket, struct task *self, const void *address)
 {
@@ -87,19 +93,10 @@ static void link_waiter(struct lot_bucket *bucket, struct task *self, const stru
 
 /* --- until when ---------------------------------------------------------------------------- */
 
-static int64_t clock_ns(clockid_t clock)
-{
-	struct timespec now;
-
-	clock_gettime(clock, &now);
-	return (int64_t)now.tv_sec * 1000000000 + now.tv_nsec;
-}
-
 /* How long it is till the deadline, if its clock does not jump. */
 static int64_t left_ns(const struct lot_wait *wait)
 {
-	return wait->deadline_ns -
-	       (wait->clock == CLOCK_MONOTONIC ? weft__now() : clock_ns(wait->clock));
+	return wait->deadline_ns - weft__clock_ns(wait->clock);
 }
 
 /* At most for a step where the clock may jump: then it is looked at again. Absolute; > 0. */
@@ -138,8 +135,7 @@ static bool is_over(const struct lot_wait *wait)
 static int look_again(struct lot_bucket *bucket, struct task *self)
 {
 	spin_lock(&bucket->lock);
-	if (list_linked(&self->waiter.link))
-		unlink_waiter(bucket, self);
+	unlink_if_linked(bucket, self);
 	spin_unlock(&bucket->lock);
 	return LOT_WOKEN;
 }
@@ -158,8 +154,7 @@ static void give_up(struct lot_bucket *bucket, struct task *self, const void *ad
 static void unlink_and_give_up(struct lot_bucket *bucket, struct task *self, const void *address)
 {
 	spin_lock(&bucket->lock);
-	if (list_linked(&self->waiter.link))
-		unlink_waiter(bucket, self);
+	unlink_if_linked(bucket, self);
 	give_up(bucket, self, address);
 }
 

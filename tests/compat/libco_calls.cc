@@ -20,9 +20,7 @@
 #include <time.h>
 #include <unistd.h>
 
-#include "co_routine.h"
-#include "co_routine_inner.h"
-#include "test.h"
+#include "libco.h"
 
 /* The wall clock, as the program sees it. */
 static long clock_jump_s;
@@ -41,28 +39,6 @@ namespace
 {
 
 int ends[2]; /* of a connection, or a pipe */
-int finished;
-std::string trace;
-
-stCoRoutine_t *start(pfn_co_routine_t routine, void *arg = NULL)
-{
-	stCoRoutine_t *co = NULL;
-
-	CHECK_EQ(co_create(&co, NULL, routine, arg), 0);
-	co_resume(co);
-	return co;
-}
-
-int are_finished(void *count)
-{
-	return finished >= *(int *)count ? -1 : 0;
-}
-
-/* The loop, until so many have said that they are. */
-void loop_until_finished(int count)
-{
-	co_eventloop(co_get_epoll_ct(), are_finished, &count);
-}
 
 /* For a while that the original would not have waited. */
 void pause_ms(int ms)

@@ -15,35 +15,11 @@
 #include "co_closure.h"
 #include "co_comm.h"
 #include "co_epoll.h"
-#include "co_routine.h"
-#include "co_routine_inner.h"
 #include "co_routine_specific.h"
-#include "test.h"
+#include "libco.h"
 
 namespace
 {
-
-std::string trace;
-int finished;
-
-stCoRoutine_t *start(pfn_co_routine_t routine, void *arg = NULL)
-{
-	stCoRoutine_t *co = NULL;
-
-	CHECK_EQ(co_create(&co, NULL, routine, arg), 0);
-	co_resume(co);
-	return co;
-}
-
-int are_finished(void *count)
-{
-	return finished >= *(int *)count ? -1 : 0;
-}
-
-void loop_until_finished(int count)
-{
-	co_eventloop(co_get_epoll_ct(), are_finished, &count);
-}
 
 /* --- conditions ------------------------------------------------------------------------------- */
 

@@ -10,15 +10,16 @@
 
 #include <limits.h>
 
-#include "parties.h"
+#include "turns.h"
 
 #include <base/clock.h>
 #include <base/syscall.h>
 
 #undef weft__syscall
-#define weft__syscall(...) model_relax()
-#define cpu_relax()        model_relax()
-#define weft__now()        INT64_C(1)
+#define weft__syscall(...)    model_relax()
+#define cpu_relax()           model_relax()
+#define weft__now()           INT64_C(1)
+#define weft__clock_ns(clock) weft__now()
 
 #include <sync/lot.h>
 
@@ -29,14 +30,10 @@ static int park(struct task *self, int64_t until);
 #include <sync/lot.c>
 #include <sync/word.c>
 
-enum { HOLDER, WAITER, OTHER, ENDER };
 enum mutants { NO_LOOK = 1, UNSEEN };
 
 static struct {
 	_Atomic uint32_t held; /* the mutex: libc's word */
-	int data;              /* plain, and protected */
-	int turns;
-	int told[3];
 	/* Of a look whose time comes: after the unseen unlock, for before it is in vain; and once,
 	 * for a later holder tells. */
 	_Atomic uint32_t released, looking[3];
@@ -45,6 +42,7 @@ static struct {
 
 static const struct model_part parts[] = {
 	PARTIES_PART,
+	TURNS_PART,
 	{ weft__lot, sizeof(weft__lot) },
 	{ (void *)&weft__lot_heirs, sizeof(weft__lot_heirs) },
 	{ NULL, 0 },
@@ -55,7 +53,7 @@ static void setup(void)
 	memset(&shared, 0, sizeof(shared));
 	memset(weft__lot, 0, sizeof(weft__lot));
 	atomic_store_explicit(&weft__lot_heirs, 0, memory_order_relaxed);
-	parties_setup();
+	turns_setup();
 }
 
 static int park(struct task *self, int64_t until)
@@ -81,7 +79,7 @@ static bool try(void *unused)
 	return atomic_compare_exchange_strong(&shared.held, &expected, 1);
 }
 
-static int lock(void)
+static int turns_lock(void)
 {
 	struct task *self = &parties.tasks[model_self()];
 	struct lot_wait wait = { .address = &shared.held,
@@ -98,7 +96,7 @@ static int lock(void)
 	return rc == LOT_DONE ? 0 : rc;
 }
 
-static void unlock(void)
+static void turns_unlock(void)
 {
 	/* What libc gives it back with is a full fence on its own; here the fence is ours. */
 	atomic_store_explicit(&shared.held, 0, memory_order_release);
@@ -108,54 +106,18 @@ static void unlock(void)
 	lot_tell(&shared.held, 1);
 }
 
-static void take_turn(void)
-{
-	int *told = &shared.told[model_self()];
-
-	*told = lock();
-	if (*told != 0)
-		return;
-	model_writes(&shared.data);
-	MODEL_CHECK(shared.data++ == 0);
-	shared.turns++;
-	model_checkpoint(model_self());
-	model_writes(&shared.data);
-	MODEL_CHECK(--shared.data == 0);
-	unlock();
-}
-
-static void holder(void)
-{
-	take_turn();
-}
-
-static void waiter(void)
-{
-	take_turn();
-}
-
-static void other(void)
-{
-	take_turn();
-}
-
 static void cancel_waiter(void)
 {
 	party_cancel(WAITER);
-}
-
-static void expire_waiter(void)
-{
-	party_expire(WAITER);
 }
 
 /* As cond.c does around libc's wait for a condition; the wait itself is not needed. */
 static void gives_back_unseen(void)
 {
 	struct lot_bucket *bucket = lot_bucket(&shared.held);
-	int *told = &shared.told[model_self()];
+	int *told = &turns.told[model_self()];
 
-	*told = lock();
+	*told = turns_lock();
 	if (*told != 0)
 		return;
 	if (model_mutant() != UNSEEN) {
@@ -175,14 +137,8 @@ static void gives_back_unseen(void)
 static void check(void)
 {
 	struct lot_bucket *bucket = lot_bucket(&shared.held);
-	int locked = 0;
 
-	for (int i = 0; i < 3; i++)
-		locked += shared.told[i] == 0;
-	MODEL_CHECK(shared.told[HOLDER] == 0 && shared.told[OTHER] == 0);
-	MODEL_CHECK(shared.told[WAITER] == 0 || shared.told[WAITER] == -ECANCELED ||
-		    shared.told[WAITER] == -ETIMEDOUT);
-	MODEL_CHECK(shared.turns <= locked);
+	MODEL_CHECK(turns.taken <= turns_check());
 	MODEL_CHECK(atomic_load(&shared.held) == 0);
 	MODEL_CHECK(atomic_load(&bucket->waiting) == 0 && waitq_idle(&bucket->queue));
 	MODEL_CHECK(!bucket->coveted && !bucket->heir);

@@ -5,7 +5,7 @@
  * nobody waits for ever, and in the end it is free. Built with the bound on barging as it is,
  * which is never reached here, and with 1, so that it is handed over.
  */
-#include "parties.h"
+#include "turns.h"
 
 #include <base/syscall.h>
 #include <weft/sync.h>
@@ -29,17 +29,13 @@
 #undef LOOKS
 #include <sync/mutex.c>
 
-enum { HOLDER, WAITER, OTHER, ENDER };
 enum mutants { NO_CLAIM = 1, FORGETS_WAITERS };
 
 static struct {
 	weft_mutex mutex;
-	int data;     /* plain, and protected */
-	int turns;    /* likewise: how many have been in it */
-	int locks[3]; /* what each was told */
 } shared;
 
-static const struct model_part parts[] = { PARTIES_PART, { NULL, 0 } };
+static const struct model_part parts[] = { PARTIES_PART, TURNS_PART, { NULL, 0 } };
 
 static _Atomic uint64_t *word(void)
 {
@@ -49,7 +45,7 @@ static _Atomic uint64_t *word(void)
 static void setup(void)
 {
 	memset(&shared, 0, sizeof(shared));
-	parties_setup();
+	turns_setup();
 }
 
 /* Of guests no circle is looked for. */
@@ -62,43 +58,17 @@ void weft__wait_cycle_find(const struct task *self, const struct task *task, con
 
 /* --- threads ----------------------------------------------------------------------------------- */
 
-static void unlock(void)
+static int turns_lock(void)
+{
+	return weft_mutex_lock(&shared.mutex, WEFT_FOREVER);
+}
+
+static void turns_unlock(void)
 {
 	if (model_mutant() == FORGETS_WAITERS)
 		atomic_store(word(), 0);
 	else
 		MODEL_CHECK(weft_mutex_unlock(&shared.mutex) == 0);
-}
-
-static void take_turn(void)
-{
-	int *told = &shared.locks[model_self()];
-
-	*told = weft_mutex_lock(&shared.mutex, WEFT_FOREVER);
-	if (*told != 0)
-		return;
-	model_writes(&shared.data);
-	MODEL_CHECK(shared.data++ == 0);
-	shared.turns++;
-	model_checkpoint(model_self());
-	model_writes(&shared.data);
-	MODEL_CHECK(--shared.data == 0);
-	unlock();
-}
-
-static void holder(void)
-{
-	take_turn();
-}
-
-static void waiter(void)
-{
-	take_turn();
-}
-
-static void other(void)
-{
-	take_turn();
 }
 
 static void cancel_waiter(void)
@@ -111,24 +81,13 @@ static void cancel_waiter(void)
 		party_wake(task, -ECANCELED);
 }
 
-static void expire_waiter(void)
-{
-	party_expire(WAITER);
-}
-
 /* --- the end ------------------------------------------------------------------------------------- */
 
 static void check(void)
 {
 	struct mutex *mutex = mutex_of(&shared.mutex);
-	int locked = 0;
 
-	for (int i = 0; i < 3; i++)
-		locked += shared.locks[i] == 0;
-	MODEL_CHECK(shared.locks[HOLDER] == 0 && shared.locks[OTHER] == 0);
-	MODEL_CHECK(shared.locks[WAITER] == 0 || shared.locks[WAITER] == -ECANCELED ||
-		    shared.locks[WAITER] == -ETIMEDOUT);
-	MODEL_CHECK(shared.turns == locked);
+	MODEL_CHECK(turns.taken == turns_check());
 	MODEL_CHECK(atomic_load(word()) == 0);
 	MODEL_CHECK(!mutex->heir && waitq_idle(&mutex->queue));
 }
