@@ -81,7 +81,10 @@ bool weft__inbox_drain(struct worker *worker)
 
 bool weft__worker_announce_sleep(struct worker *worker)
 {
-	atomic_store_explicit(&worker->sleeping, SLEEP_ANNOUNCED, memory_order_relaxed);
+	/* release pairs with the exchange in weft__worker_wake(): a waker of whoever had this
+	 * memory before may be so late that he takes our sleep for his, and then he reads
+	 * our poller. It gets a wake that it can do without. */
+	atomic_store_explicit(&worker->sleeping, SLEEP_ANNOUNCED, memory_order_release);
 	/* pairs with the fence in weft__inbox_push(), see (I) */
 	full_fence();
 	if (likely(inbox_is_empty(&worker->inbox)))
