@@ -110,7 +110,10 @@ commands()
 		echo "weft bench-ten-million ten $(count 10000000)"
 		echo "weft bench-ten-million million_private $(count 1000000)"
 		;;
-	ten_chan) echo "weft bench-ten-million ten_chan $(count 10000000)" ;;
+	ten_chan)
+		echo "weft bench-ten-million ten_chan $(count 10000000)"
+		echo "weft bench-ten-million ten_value $(count 10000000)"
+		;;
 	echo)
 		set -- "${CONNECTIONS:-5000}" "${ECHO_MS:-1000}"
 		echo "weft bench-echo weft $1 $2 $examples/echo-server"
@@ -206,7 +209,7 @@ groups()
 		wake | timer) group=wake ;;
 		sleep*) group="sleep" ;;
 		parked* | rss) group=parked ;;
-		ten_chan*) group=ten_chan ;;
+		ten_chan* | ten_value*) group=ten_chan ;;
 		ten* | million*) group=ten ;;
 		echo_rate) group="echo" ;;
 		*)

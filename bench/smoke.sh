@@ -41,7 +41,7 @@ check sleep_shared    reports "sleep_shared sleep_shared_cpu" ./bench-sleep shar
 check parked          reports "parked parked_tables parked_cost parked_after" \
 	./bench-parked private 2000
 check parked_shared   reports "parked_shared parked_shared_after" ./bench-parked shared 2000
-for what in ten ten_chan million_private; do
+for what in ten ten_chan ten_value million_private; do
 	check $what reports "${what}_spawn ${what}_park ${what}_start ${what}_wake ${what}_join \
 		${what}_tables ${what}_rss ${what}_bytes ${what}_after" ./bench-ten-million $what 2000
 done

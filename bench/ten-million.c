@@ -2,10 +2,11 @@
  *
  * ten-million.c - ten million tasks that wait, all at a time.
  *
- *	bench-ten-million ten|ten_chan|million|million_private [tasks]
+ *	bench-ten-million ten|ten_chan|ten_value|million|million_private [tasks]
  *
  *	ten              10,000,000 on shared stacks, in a sleep up to one moment
- *	ten_chan         10,000,000 on shared stacks, in a receive; then a message for each
+ *	ten_chan         10,000,000 on shared stacks, in a receive; then an event for each
+ *	ten_value        likewise, a number for each, which has its place in the receiver's frame
  *	million          1,000,000 as ten
  *	million_private  1,000,000 in a sleep, on private guarded stacks
  *
@@ -62,7 +63,18 @@ static __attribute__((noinline)) int sleep_up_to_gate(void)
 	return rc;
 }
 
-static __attribute__((noinline)) int receive(void)
+static __attribute__((noinline)) int receive_event(void)
+{
+	int rc;
+
+	plan.asleep++;
+	rc = weft_chan_recv(plan.chan, NULL, WEFT_FOREVER);
+	plan.awake++;
+	plan.sum += rc == 0;
+	return rc;
+}
+
+static __attribute__((noinline)) int receive_value(void)
 {
 	long value = 0;
 	int rc;
@@ -208,7 +220,10 @@ static long choose(const char *name)
 	bench_must(weft_stack_group_new(&plan.attr.shared, STACKS, 64 << 10),
 		   "weft_stack_group_new");
 	if (!strcmp(name, "ten_chan")) {
-		plan.park = receive;
+		plan.park = receive_event;
+		bench_must(weft_chan_new(&plan.chan, 0, 0), "weft_chan_new");
+	} else if (!strcmp(name, "ten_value")) {
+		plan.park = receive_value;
 		bench_must(weft_chan_new(&plan.chan, sizeof(long), 0), "weft_chan_new");
 	}
 	return strcmp(name, "million") ? 10000000 : 1000000;

@@ -10,7 +10,8 @@
  *    the sender's goes in. So order is kept, and whoever is woken has nothing to look for.
  * C3 What is copied from or to while its owner is parked does not lie in frames that move (K2):
  *    a receiver of at most VALUE_INLINE bytes gets them into the links of its waiter, which
- *    are free once it is unlinked; everybody else there has a block of memory.
+ *    are free once it is unlinked, and says so by a waiter.value that is no address: NULL,
+ *    or its errno (recv_copied.c). Everybody else there has a block of memory.
  * C4 A closed channel has neither receivers nor senders, and stays closed.
  *
  * Who waits is a struct waiter: that of a task's control block, or one of a select, which
@@ -25,7 +26,11 @@
 #include <sync/waitq.h>
 #include <weft/chan.h>
 
-enum { ELEM_MAX = 65536, VALUE_INLINE = sizeof(struct list) };
+enum {
+	ELEM_MAX = 65536,
+	VALUE_INLINE = sizeof(struct list),
+	VALUE_NO_PLACE = 4095 /* waiter.value up to here is no address: C3 */
+};
 
 enum chan_kind { CHAN_PLAIN, CHAN_TIMER };
 
@@ -100,7 +105,7 @@ static always_inline void peer_give(const struct peer *peer, const void *value, 
 {
 	struct waiter *waiter = peer->waiter;
 
-	if (likely(waiter->value != NULL))
+	if (likely((uintptr_t)waiter->value > VALUE_NO_PLACE))
 		value_copy(waiter->value, value, bytes);
 	else if (!waiter_is_select(waiter) && bytes && bytes <= VALUE_INLINE)
 		memcpy(&waiter->link, value, bytes);

@@ -80,7 +80,8 @@ static noinline int recv_wait_shared(weft_chan *chan, struct task *self, void *r
 	void *place = NULL;
 	int rc;
 
-	if (bytes <= VALUE_INLINE && deadline_ns == WEFT_FOREVER && !weft__thread.coroutine)
+	if (bytes <= VALUE_INLINE && deadline_ns == WEFT_FOREVER && !weft__thread.coroutine &&
+	    (unsigned)errno <= VALUE_NO_PLACE)
 		return weft__chan_recv_copied(chan, self, ret_value);
 	if (bytes > VALUE_INLINE && ret_value) {
 		place = weft__slab_take(bytes);

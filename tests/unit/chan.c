@@ -611,6 +611,41 @@ TEST(chan, waiting_in_a_coroutine_on_a_shared_stack)
 	talk_from_coroutines(sizeof(struct big), true);
 }
 
+/* errno comes back to a receiver on a shared stack, also when it does not fit where it is kept
+ * (C3). */
+static int receive_with_errno(void *chan)
+{
+	static const int values[] = { 0, EAGAIN, 4095, 4096, 1 << 20, -1 };
+
+	for (int i = 0; i < (int)(sizeof(values) / sizeof(values[0])); i++) {
+		int value = -1;
+
+		errno = values[i];
+		CHECK_EQ(weft_chan_recv(chan, &value, WEFT_FOREVER), 0);
+		CHECK_EQ(errno, values[i]);
+		CHECK_EQ(value, i);
+	}
+	errno = 17;
+	CHECK_EQ(weft_chan_recv(chan, NULL, WEFT_FOREVER), -EPIPE);
+	CHECK_EQ(errno, 17);
+	return 0;
+}
+
+TEST(chan, errno_of_receivers_on_shared_stacks)
+{
+	weft_chan *chan = new_chan(sizeof(int), 0);
+	struct party receiver;
+
+	party_start(&receiver, SHARED, receive_with_errno, chan);
+	for (int i = 0; i < 6; i++) {
+		errno = 1000 + i;
+		CHECK_EQ(weft_chan_send(chan, &i, WEFT_FOREVER), 0);
+	}
+	CHECK_EQ(weft_chan_close(chan), 0);
+	party_end(&receiver);
+	weft_chan_free(chan);
+}
+
 /* --- threads that are no runtime, and nothing else ------------------------------------------ */
 
 TEST(chan, two_plain_threads_alone)

@@ -212,7 +212,18 @@ static noinline int sleep_inside(void)
 	return rc;
 }
 
-static noinline int receive_inside(void)
+static noinline int receive_event(void)
+{
+	int rc;
+
+	asleep++;
+	errno = 78;
+	rc = weft_chan_recv(messages, NULL, WEFT_FOREVER);
+	awake += errno == 78;
+	return rc;
+}
+
+static noinline int receive_value(void)
 {
 	long value = 0;
 	int rc;
@@ -224,9 +235,11 @@ static noinline int receive_inside(void)
 	return rc + (int)value;
 }
 
+static int (*wait_inside)(void) = sleep_inside;
+
 static noinline int call_inside(const int *depth)
 {
-	int rc = messages ? receive_inside() : sleep_inside();
+	int rc = wait_inside();
 
 	return rc < 0 ? rc : rc + *depth;
 }
@@ -280,16 +293,29 @@ TEST(footprint, a_sleeper_weighs_at_most_250_bytes)
 	join_crowd(0);
 }
 
-TEST(footprint, a_receiver_weighs_at_most_300_bytes)
+static void weigh_receivers(size_t elem_bytes, long most)
 {
 	const long value = 9;
 	long bytes;
 
-	CHECK_EQ(weft_chan_new(&messages, sizeof(value), 0), 0);
+	wait_inside = elem_bytes ? receive_value : receive_event;
+	CHECK_EQ(weft_chan_new(&messages, elem_bytes, 0), 0);
 	bytes = weigh_crowd();
 	if (WEFT_SWITCH_INLINE)
-		CHECK_LE(bytes, 300);
+		CHECK_LE(bytes, most);
 	for (int i = 0; i < CROWD; i++)
 		CHECK_EQ(weft_chan_send(messages, &value, WEFT_FOREVER), 0);
-	join_crowd((int)value);
+	join_crowd(elem_bytes ? (int)value : 0);
+	weft_chan_free(messages);
+}
+
+/* A long has 16 bytes of the caller's frame. */
+TEST(footprint, a_receiver_weighs_at_most_270_bytes)
+{
+	weigh_receivers(sizeof(long), 270);
+}
+
+TEST(footprint, who_waits_for_an_event_weighs_as_a_sleeper)
+{
+	weigh_receivers(0, 254);
 }
