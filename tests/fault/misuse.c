@@ -38,6 +38,8 @@ TEST(misuse, a_result_has_nowhere_to_go)
 	CHECK_EQ(weft_coroutine_new(NULL, body, NULL, NULL), -EINVAL);
 	CHECK_EQ(weft_generator_new(NULL, generate, NULL, NULL), -EINVAL);
 	CHECK_EQ(weft_local_key_new(NULL, NULL), -EINVAL);
+	CHECK_EQ(weft_stats(NULL), -EINVAL);
+	CHECK_EQ(weft_stats_worker(0, NULL), -EINVAL);
 }
 
 /* --- freed once too often ------------------------------------------------------------------ */
