@@ -62,6 +62,19 @@ static int holds_twice(void *unused)
 	return 0;
 }
 
+/* The second report begins where the first one was. */
+static int holds_in_two_places(void *unused)
+{
+	(void)unused;
+	CHECK_EQ(locks_here(), 0);
+	weft_task_yield();
+	CHECK_EQ(pthread_mutex_unlock(&mutex), 0);
+	CHECK_EQ(pthread_mutex_lock(&mutex), 0);
+	weft_task_yield();
+	CHECK_EQ(pthread_mutex_unlock(&mutex), 0);
+	return 0;
+}
+
 static int gives_back_before(void *unused)
 {
 	(void)unused;
@@ -148,6 +161,15 @@ TEST(held, row63_once_for_each_place)
 			       .check = "1",
 			       .count = 1,
 			       .why = "holds_and_yields+" });
+}
+
+TEST(held, row63_each_of_two_places)
+{
+	expect(&(struct play){ .fn = holds_in_two_places,
+			       .flags = WEFT_NO_HOOKS,
+			       .check = "1",
+			       .count = 2,
+			       .why = "locked at holds_in_two_places+" });
 }
 
 TEST(held, row63_in_a_sleep)
