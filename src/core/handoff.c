@@ -144,6 +144,7 @@ static int adopt(struct worker *worker, struct task *task)
 		return -ESRCH;
 	/* relaxed: there is one thread, and nobody has a handle */
 	atomic_store_explicit(&task->id, weft__runtime_next_id(worker), memory_order_relaxed);
+	weft__deadline_forked(task);
 	if (task_state(task) != TASK_NEW)
 		weft__runtime_task_began(worker);
 	return 0;

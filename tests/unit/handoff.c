@@ -5,6 +5,7 @@
  */
 #include <errno.h>
 #include <string.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include <base/fault.h>
@@ -281,4 +282,38 @@ TEST(handoff, a_pass_runs_what_is_ready_and_waits_for_what_comes)
 	while (hand.task)
 		CHECK_EQ(weft__handoff_pass(INT64_C(10000000000)), 0);
 	CHECK_STR(trace, "wrW");
+}
+
+/* --- fork(2) ---------------------------------------------------------------------------------- */
+
+static int waits_with_a_deadline(void *ret_rc)
+{
+	weft_deadline *deadline;
+
+	CHECK_EQ(weft_deadline_push(&deadline, weft_in_ms(5)), 0);
+	weft__handoff_yield();
+	*(int *)ret_rc = weft_sleep_until(WEFT_FOREVER);
+	CHECK_EQ(weft_deadline_pop(deadline), 1);
+	return 0;
+}
+
+/* One that goes on in the child has its deadlines there, where timers begin anew. */
+TEST(handoff, deadlines_in_the_child_of_a_fork)
+{
+	struct handoff hand;
+	int rc = 0, status;
+	pid_t child;
+
+	make(&hand, waits_with_a_deadline, &rc);
+	resume(&hand);
+	child = fork();
+	CHECK_GE(child, 0);
+	resume(&hand);
+	while (hand.task)
+		CHECK_EQ(weft_sleep(1000000), 0);
+	CHECK_EQ(rc, -ETIMEDOUT);
+	if (child == 0)
+		_exit(7);
+	CHECK_EQ(waitpid(child, &status, 0), child);
+	CHECK(WIFEXITED(status) && WEXITSTATUS(status) == 7);
 }
