@@ -186,6 +186,10 @@ static always_inline void hand_over(struct worker *worker, struct task *self, st
 	task_set_state(self, TASK_READY);
 	queue_push_front(&worker->queue, self);
 	queue_push_front(&worker->queue, task);
+	/* This is no yield, before which a crowd of new ones runs (Y3 of crowd.h): so the pick does
+	 * not look at them. Only a trace needs to see each pick. */
+	if (unlikely(worker->crowded) && !weft__thread.trace)
+		worker->budget++;
 	worker_leave(worker, self, false);
 	if (own)
 		own->resuming = false;

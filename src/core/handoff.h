@@ -13,7 +13,8 @@
  *        queue before: | a | b |        after: | task | self | a | b |
  *
  * G1 So whatever the resumed task does next, suspend itself, wait or end, its resumer is
- *    the next to run; and resumes within resumes are a chain at the front of the queue.
+ *    the next to run; and resumes within resumes are a chain at the front of the queue. (In a
+ *    crowd of new tasks one that has waited for long may come between: Y4 of crowd.h.)
  * G2 A new one is in no queue, and is not counted, until it is resumed.
  * G3 One that has suspended itself has an open wait, shielded, of which nobody has the
  *    ticket but who resumes it.

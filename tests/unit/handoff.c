@@ -284,6 +284,38 @@ TEST(handoff, a_pass_runs_what_is_ready_and_waits_for_what_comes)
 	CHECK_STR(trace, "wrW");
 }
 
+/* --- a crowd ----------------------------------------------------------------------------------- */
+
+static int others_begun;
+
+static int begins(void *unused)
+{
+	(void)unused;
+	others_begun++;
+	return 0;
+}
+
+static int sees_others(void *ret_seen)
+{
+	*(int *)ret_seen = others_begun;
+	return 0;
+}
+
+/* More new ones than the queue takes wait aside, and run when somebody yields. A resume is none. */
+TEST(handoff, comes_before_a_crowd)
+{
+	struct handoff hand;
+	int seen = -1;
+
+	make(&hand, sees_others, &seen);
+	for (int i = 0; i < 300; i++)
+		CHECK_EQ(weft_spawn(NULL, NULL, begins, NULL), 0);
+	resume(&hand);
+	CHECK_EQ(seen, 0);
+	while (others_begun < 300)
+		CHECK_EQ(weft_task_yield(), 0);
+}
+
 /* --- fork(2) ---------------------------------------------------------------------------------- */
 
 static int waits_with_a_deadline(void *ret_rc)
