@@ -4,7 +4,7 @@
  * (sync/lot.h), and its thread goes on.
  *
  * M1 The mutex is libc's all the time: a task takes it by libc's trylock and gives it back by libc's
- *    unlock. So plain threads, which wait as libc has it, and code that no hook sees work beside.
+ *    unlock. So plain threads, which wait as libc has it, work beside.
  * M2 Whoever unlocks looks into the lot afterwards: in a task or not.
  * M3 Of recursive and error-checking ones libc takes the thread for the owner, and a thread has many
  *    tasks. While a task has such a mutex, libc's owner is nobody, its depth is 1, and who it
