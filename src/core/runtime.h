@@ -279,6 +279,9 @@ void weft__share_pass_on(struct worker *worker);
 void weft__share_watch(struct runtime *runtime);
 void weft__share_unwatch(struct runtime *runtime);
 
+/** Queues a task of a crew that yields; not a movable one (H4). */
+void weft__share_yield(struct worker *worker, struct task *self);
+
 /** Every few picks: something of the rings has its turn. */
 void weft__share_turn(struct worker *worker);
 

@@ -20,6 +20,10 @@
  *    movable tasks exist and some workers are busy, one of those that sleep is the
  *    lookout: it wakes up now and then and serves who has not looked for long. Events
  *    are delivered by tickets, so anybody may report them.
+ * H4 Who yields goes on when as many others have been taken from rings and injector as were
+ *    in front of him there, his worker's part of them, or when none is left. So a task that
+ *    spawns and yields is not ahead of those whom it has spawned, whose stacks would pile up;
+ *    and others that keep the rings full do not keep him out.
  */
 #include <base/clock.h>
 #include <base/rng.h>
@@ -31,6 +35,7 @@
 enum {
 	OLDEST_EVERY = 15, /* turns of the rings; with slices of 4 picks about each 61st pick */
 	BATCH = RING_SIZE / 2 < 128 ? RING_SIZE / 2 : 128, /* tasks that change hands at a time */
+	PART = BATCH < 4 ? 1 : BATCH / 4,                  /* of the injector, at a time */
 	OLDEST_NS = 200000,  /* and not more often: each time it is one more subtree begun */
 	LOOKOUT_NS = 250000, /* how often the lookout looks */
 	STALE_NS = 250000,   /* who has not looked for so long is served by it */
@@ -110,6 +115,7 @@ void weft__share_ready(struct runtime *runtime, struct task *task)
 /* The task is ours, and will run here: from now on for good, unless it is movable. */
 static inline struct task *adopt(struct worker *worker, struct task *task)
 {
+	worker->adopted++;
 	if (task_worker(task) == OWNER_NONE)
 		atomic_store_explicit(&task_private(task)->last_worker, worker->index,
 				      memory_order_relaxed); /* a diagnosis, or our own */
@@ -150,6 +156,41 @@ static struct task *take_injected(struct worker *worker, unsigned max)
 	return adopt(worker, tasks[0]);
 }
 
+/* Our part of the injector's. */
+static unsigned injected_ahead(struct runtime *runtime)
+{
+	unsigned count = injector_count(&runtime->injector);
+
+	if (likely(!count))
+		return 0;
+	return count / atomic_load_explicit(&runtime->places, memory_order_relaxed);
+}
+
+void weft__share_yield(struct worker *worker, struct task *self)
+{
+	unsigned ahead = ring_count(&worker->ready) + ring_count(&worker->fresh) +
+			 injected_ahead(worker->runtime);
+
+	if (likely(!ahead && !worker->later.head)) {
+		queue_push(&worker->queue, self);
+		return;
+	}
+	self->result = (int32_t)(worker->adopted + ahead);
+	queue_push(&worker->later, self);
+}
+
+/* H4 */
+static bool is_his_turn(const struct worker *worker, const struct task *yielder)
+{
+	return (int32_t)(worker->adopted - (uint32_t)yielder->result) >= 0;
+}
+
+static void recall(struct worker *worker)
+{
+	while (worker->later.head && is_his_turn(worker, worker->later.head))
+		queue_push(&worker->queue, queue_pop(&worker->later));
+}
+
 struct task *weft__share_pick(struct worker *worker)
 {
 	struct task *task = ring_take_oldest(&worker->ready);
@@ -158,6 +199,12 @@ struct task *weft__share_pick(struct worker *worker)
 		task = ring_take_newest(&worker->fresh);
 	if (task)
 		return adopt(worker, task);
+	/* Off duty we take from no ring but our own. */
+	if (worker->later.head && !is_his_turn(worker, worker->later.head) &&
+	    !worker_is_off_duty(worker))
+		task = take_injected(worker, PART);
+	if (task)
+		return task;
 	/* Nobody is left who has not had his turn. */
 	queue_append(&worker->queue, &worker->later);
 	return queue_pop(&worker->queue);
@@ -186,10 +233,10 @@ void weft__share_turn(struct worker *worker)
 	/* A load, while nobody has written: a task that is woken by another worker does not wait
 	 * for the next look, which may be 50 us away. */
 	weft__inbox_drain(worker);
+	recall(worker);
 	/* With nothing in the queue the rings are picked from anyway, but in one order: movable
 	 * tasks that do nothing but yield would keep new ones out for ever. */
 	if (is_oldest_turn(worker)) {
-		queue_append(&worker->queue, &worker->later);
 		task = take_injected(worker, 1);
 		if (!task && (task = ring_take_oldest(&worker->fresh)))
 			adopt(worker, task);
@@ -246,7 +293,7 @@ static struct task *look(struct worker *worker)
 	task = weft__share_pick(worker);
 	if (task || worker_is_off_duty(worker))
 		return task;
-	task = take_injected(worker, BATCH < 4 ? 1 : BATCH / 4);
+	task = take_injected(worker, PART);
 	return task ? task : steal(worker);
 }
 
