@@ -81,9 +81,10 @@ void weft__handoff_yield(void) WEFT_PRIVATE;
 /**
  * weft__handoff_end - end it without running its frames any further (G5)
  *
- * Return: 0: it has ended, and on_end has been called; -EBUSY: it will, at the next call
- * in which it would wait: it runs, has resumed others, or what it waits for cannot be
- * given up; -EPERM (another thread's).
+ * Return: 0: it has ended, and on_end has been called; or it had been woken, with something that was
+ * handed over to it (a message, a lock), and ends as one with -EBUSY does. -EBUSY: it will, at
+ * the next call in which it would wait: it runs, has resumed others, or what it waits for cannot
+ * be given up; -EPERM (another thread's).
  */
 int weft__handoff_end(struct handoff *hand) WEFT_PRIVATE;
 

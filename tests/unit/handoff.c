@@ -191,6 +191,54 @@ TEST(handoff, what_cannot_be_given_up_is_waited_for)
 		CHECK_EQ(weft_sleep(100000), 0);
 }
 
+static weft_chan *chan;
+static weft_mutex mutex;
+
+static int receives(void *ret_value)
+{
+	CHECK_EQ(weft_chan_recv(chan, ret_value, WEFT_FOREVER), 0);
+	CHECK_EQ(weft_chan_recv(chan, ret_value, WEFT_FOREVER), -ECANCELED);
+	return 0;
+}
+
+static int locks(void *unused)
+{
+	(void)unused;
+	CHECK_EQ(weft_mutex_lock(&mutex, WEFT_FOREVER), 0);
+	CHECK_EQ(weft_mutex_unlock(&mutex), 0);
+	return 0;
+}
+
+/* It has been woken, and has not run since. A message lies where it was queued, and a mutex that it
+ * is to have next would be nobody's. */
+TEST(handoff, what_was_handed_over_before_an_end_is_not_lost)
+{
+	weft_attr attr = { .flags = 0 };
+	struct handoff receiver = { .on_end = on_end }, locker = { .on_end = on_end };
+	uint64_t value = 7, got = 0;
+
+	CHECK_EQ(weft_chan_new(&chan, sizeof(value), 0), 0);
+	CHECK_EQ(weft_task_yield(), 0);
+	CHECK_EQ(weft_stack_group_new(&attr.shared, 1, 0), 0);
+	CHECK_EQ(weft__handoff_new(&receiver, &attr, receives, &got, WEFT_HERE), 0);
+	resume(&receiver);
+	CHECK_EQ(weft_chan_send(chan, &value, WEFT_NOWAIT), 0);
+	CHECK_EQ(weft__handoff_end(&receiver), 0);
+	CHECK_EQ(got, 7);
+	while (!ends_counted)
+		CHECK_EQ(weft_task_yield(), 0);
+
+	CHECK_EQ(weft_mutex_lock(&mutex, WEFT_NOWAIT), 0);
+	CHECK_EQ(weft__handoff_new(&locker, NULL, locks, NULL, WEFT_HERE), 0);
+	resume(&locker);
+	CHECK_EQ(weft_mutex_unlock(&mutex), 0);
+	CHECK_EQ(weft__handoff_end(&locker), 0);
+	CHECK_EQ(ends_counted, 2);
+	CHECK_EQ(weft_mutex_fini(&mutex), 0);
+	CHECK_EQ(weft_stack_group_free(attr.shared), 0);
+	weft_chan_free(chan);
+}
+
 /* --- refusals ----------------------------------------------------------------------------- */
 
 static int in_a_crew(void *arg)
