@@ -3,7 +3,7 @@
  * cover.c - others stand in for a worker whose thread is stuck in one task.
  *
  * What may move is not lost with such a worker: its rings can be stolen from at any time,
- * and the lookout (share.c) serves its timers and descriptors. But one thread less runs.
+ * and the lookout (lookout.c) serves its timers and descriptors. But one thread less runs.
  * So for each worker that is covered one spare is on duty: a worker like the others, at
  * a place behind those that were asked for. The first spare is on duty while one worker is
  * covered, the second while two are, and so on. Off duty it goes on with tasks that
