@@ -153,8 +153,8 @@ WEFT_API const char *weft_task_name(weft_task *task);
  *
  * With one worker: all of them; of more than 128 new ones that others have spawned, only after
  * eight of its turns at the latest.
- * With several workers: the others of this worker, and of the new and movable tasks those that
- * it has, but not more than some sixty before it is the caller's turn again.
+ * With several workers: the others of this worker, and of the new and movable tasks as many as
+ * it has, and its part of those that no worker has yet.
  *
  * Return: 0, or -ECANCELED (it has yielded all the same). Cancellation point.
  */

@@ -18,6 +18,7 @@
 #include <string.h>
 
 #include <base/clock.h>
+#include <base/lock.h>
 #include <base/log.h>
 #include <base/syscall.h>
 #include <core/deadline.h>
@@ -107,7 +108,7 @@ static void in_child(void)
 		weft__die("fork: the child has no epoll of its own: error %d", -rc);
 }
 
-void weft__fork_init(void)
+AT_LOAD_BEFORE_FORKS(3) static void register_fork(void)
 {
 	pthread_atfork(weft__registry_lock, weft__registry_unlock, in_child);
 }

@@ -133,14 +133,14 @@ int weft__park(struct task *self, enum task_state kind, int64_t deadline_ns)
 	return thread_fresh()->task->result;
 }
 
-static noinline void yield_rare(struct task *self)
+/* Of a task whose leaving takes more than a switch. A movable one is queued when its registers
+ * are saved. */
+static noinline void yield_rare(struct worker *worker, struct task *self)
 {
-	struct worker *worker = weft__thread.worker;
-
-	/* A movable one is queued when its registers are saved. In a crew there are new tasks
-	 * in the rings, which come before who yields. */
-	if (!(self->flags & WEFT_MIGRATE))
-		queue_push(self->flags & TASK_CREW ? &worker->later : &worker->queue, self);
+	if (!(self->flags & (WEFT_MIGRATE | TASK_CREW)))
+		queue_push(&worker->queue, self);
+	else if (!(self->flags & WEFT_MIGRATE))
+		weft__share_yield(worker, self);
 	worker_leave(worker, self, false);
 }
 
@@ -150,10 +150,14 @@ static always_inline void yield_now(struct task *self)
 
 	task_set_state(self, TASK_READY);
 	if (unlikely(self->flags & TASK_YIELDS_RARE)) {
-		yield_rare(self);
-		return;
+		if (self->flags & TASK_LEAVES_RARE) {
+			yield_rare(worker, self);
+			return;
+		}
+		weft__share_yield(worker, self);
+	} else {
+		queue_push(&worker->queue, self);
 	}
-	queue_push(&worker->queue, self);
 	worker_leave(worker, self, true);
 }
 

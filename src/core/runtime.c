@@ -79,8 +79,10 @@ static void thread_end(void *arg)
 		weft__deadline_end(&worker->main.task);
 	weft__local_thread_end();
 	if (worker_alive(worker)) {
-		weft__warn("a thread ended and left %lld of its tasks unfinished",
-			   (long long)worker_alive(worker));
+		weft__warn(
+			"a thread ended and left %lld of its tasks unfinished, and nobody runs them "
+			"now: join them before, or use weft_run()",
+			(long long)worker_alive(worker));
 		weft__leftover_list(worker);
 	}
 	weft__runtime_leave(worker);
@@ -89,7 +91,6 @@ static void thread_end(void *arg)
 
 static void process_init(void)
 {
-	weft__fork_init();
 	weft__trace_init();
 	key_made = pthread_key_create(&thread_end_key, thread_end) == 0;
 	weft__leave_init();

@@ -171,9 +171,6 @@ void weft__registry_forked(const struct worker *kept);
 
 /* --- fork.c ----------------------------------------------------------------------- */
 
-/** Once a process. */
-void weft__fork_init(void);
-
 /** Tasks with a lower id than this are of a parent process. */
 extern uint64_t weft__first_id;
 
@@ -278,6 +275,9 @@ void weft__share_pass_on(struct worker *worker);
  * there are any, a worker that sleeps keeps watch (H3). */
 void weft__share_watch(struct runtime *runtime);
 void weft__share_unwatch(struct runtime *runtime);
+
+/** Queues a task of a crew that yields; not a movable one (H4). */
+void weft__share_yield(struct worker *worker, struct task *self);
 
 /** Every few picks: something of the rings has its turn. */
 void weft__share_turn(struct worker *worker);

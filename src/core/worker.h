@@ -68,7 +68,7 @@ struct worker {
 	int64_t oldest_ns;     /* when that was last done */
 	uint8_t oldest_turn;   /* counts down to a look at what has waited longest */
 	bool crowded;          /* new tasks wait outside of the queue: crowd.h */
-	bool lookout;          /* sleeps on behalf of the busy ones: share.c */
+	bool lookout;          /* sleeps on behalf of the busy ones: lookout.c */
 	bool announced;        /* in runtime->idle, as a sleeper */
 	bool spinning;         /* counted in runtime->idle, by whoever woke us */
 	bool orphan;           /* in the child of a fork: main is not there (fork.c) */
@@ -111,8 +111,9 @@ struct worker {
 	struct task_queue aside; /* new ones of a worker that is alone: crowd.h */
 
 	/* --- M:N --- */
-	struct task_queue later; /* have yielded: run when queue and rings were empty once;
+	struct task_queue later; /* have yielded, and let others go first: H4 of share.c;
 				  * of a worker that is alone: crowd.h */
+	uint32_t adopted;        /* tasks that came out of rings and injector */
 	struct ring fresh;       /* NEW tasks: the newest first here, the oldest elsewhere */
 	struct ring ready;       /* movable tasks that have run before: the oldest first */
 	_Alignas(64) struct movers movers;

@@ -44,11 +44,10 @@ static struct size_class {
 } classes[STACK_CLASSES];
 
 static struct lock lock;
-static pthread_once_t once = PTHREAD_ONCE_INIT;
 
 LOCK_OVER_FORK(lock)
 
-static void register_fork(void)
+AT_LOAD_BEFORE_FORKS(1) static void register_fork(void)
 {
 	pthread_atfork(take_lock, drop_lock, drop_lock);
 }
@@ -199,7 +198,6 @@ int weft__arena_draw(unsigned class, struct stack_bin *bin)
 	uint32_t first, carved;
 	bool recycled;
 
-	pthread_once(&once, register_fork);
 	take_lock();
 	recycled = draw_cold(sc, bin);
 	carved = recycled ? 0 : carve(sc, class, bin);

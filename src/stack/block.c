@@ -38,13 +38,12 @@ struct block_page {
 
 static struct block_page *partial;
 static struct lock lock;
-static pthread_once_t once = PTHREAD_ONCE_INIT;
 
 LOCK_OVER_FORK(lock)
 
-static void register_fork(void)
+/* Regions are taken under this lock. */
+AT_LOAD_BEFORE_FORKS(2) static void register_fork(void)
 {
-	weft__region_init();
 	pthread_atfork(take_lock, drop_lock, drop_lock);
 }
 
@@ -149,7 +148,6 @@ static coldpath bool refill(struct stack_cache *cache)
 		cache->block_count = MAGAZINE;
 		return true;
 	}
-	pthread_once(&once, register_fork);
 	take_lock();
 	while (cache->block_count < MAGAZINE && (*tail = take_one())) {
 		tail = &(*tail)->next;
