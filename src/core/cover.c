@@ -10,6 +10,7 @@
  * began on it, and takes no others.
  */
 #include <errno.h>
+#include <string.h>
 
 #include <base/lock.h>
 #include <base/log.h>
@@ -28,7 +29,7 @@ static void call_spare(struct runtime *runtime, unsigned rank)
 		rc = weft__crew_hire(runtime); /* those of lower ranks may be on their way */
 	lock_drop(&runtime->hiring);
 	if (rc < 0)
-		weft__warn_once("no spare for a worker that is stuck: error %d", -rc);
+		weft__warn_once("no spare for a worker that is stuck: %s", strerror(-rc));
 	else
 		weft__worker_wake(runtime->workers[place]);
 }

@@ -25,6 +25,8 @@
 #include <core/exit.h>
 #include <core/runtime.h>
 
+/* Others use it, and so this file is part of every static link, where a constructor alone would not
+ * bring it in. */
 uint64_t weft__first_id;
 
 static void reset_queues(struct worker *worker)
