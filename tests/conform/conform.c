@@ -4,9 +4,11 @@
  */
 #include "conform.h"
 
+#include <linux/sockios.h>
 #include <pthread.h>
 #include <stdarg.h>
 #include <stdlib.h>
+#include <sys/ioctl.h>
 
 #include <weft/weft.h>
 
@@ -130,6 +132,30 @@ void peers_end(void)
 void pause_ms(int ms)
 {
 	usleep((useconds_t)ms * 1000);
+}
+
+/* Of TCP: what has been sent is acknowledged, the rest waits for the peer to read. Others have no
+ * such thing. */
+static bool nothing_on_its_way(int fd)
+{
+	int unread, unsent;
+
+	return ioctl(fd, SIOCOUTQ, &unread) < 0 || ioctl(fd, SIOCOUTQNSD, &unsent) < 0 ||
+	       unread == unsent;
+}
+
+void fill(int fd)
+{
+	static char block[1 << 16];
+	bool quiet;
+
+	do {
+		quiet = nothing_on_its_way(fd);
+		while (send(fd, block, sizeof(block), MSG_DONTWAIT) > 0)
+			quiet = false;
+		if (!quiet)
+			pause_ms(1);
+	} while (!quiet);
 }
 
 int64_t now_ms(void)

@@ -90,6 +90,10 @@ void peers_end(void);
  * usleep() in a thread and the hooked one in a task. */
 void pause_ms(int ms);
 
+/** Sends until nothing is taken any more, and nothing is on its way: when that arrives TCP makes room,
+ * much later where others use the CPUs. */
+void fill(int fd);
+
 /* --- sockets ----------------------------------------------------------------- */
 
 /** A listening TCP socket on 127.0.0.1, and its address. */
