@@ -13,12 +13,18 @@
 #define WEFT_BASE_VALGRIND_H
 
 #include <stdatomic.h>
+#include <stdbool.h>
 
 #include <base/compiler.h>
 
 /** True once a stack has been made under Valgrind. Relaxed: who has a stack to speak of
  * has seen it being made. */
 extern _Atomic bool weft__valgrind_on;
+
+static inline bool weft__valgrind_active(void)
+{
+	return unlikely(atomic_load_explicit(&weft__valgrind_on, memory_order_relaxed));
+}
 
 /** [low, top) is a stack, for ever. */
 void weft__valgrind_stack(const void *low, const void *top);
@@ -29,7 +35,7 @@ void weft__valgrind_frames_slow(const char *low, size_t bytes);
  * and continued with its stack pointer at @low. */
 static inline void weft__valgrind_frames(const char *low, size_t bytes)
 {
-	if (unlikely(atomic_load_explicit(&weft__valgrind_on, memory_order_relaxed)))
+	if (weft__valgrind_active())
 		weft__valgrind_frames_slow(low, bytes);
 }
 

@@ -9,7 +9,8 @@
  *
  * A copy has exactly the live bytes; its size follows from the context that it
  * belongs to. Where a strand left its stack by resuming a coroutine elsewhere,
- * the copy begins with a head, and bit 0 of strand.saved says so.
+ * the copy begins with a head, and bit 0 of strand.saved says so. A resident and a saved
+ * one of the same size change places.
  */
 #include <errno.h>
 #include <string.h>
@@ -26,7 +27,7 @@ struct copy_head {
 	const weft_context *outer;
 	size_t bytes;
 };
-enum { COPY_HAS_HEAD = 1 };
+enum { COPY_HAS_HEAD = 1, FRESH_BYTES = 256 };
 
 struct weft_stack_group {
 	uintptr_t owner; /* thread_number() */
@@ -180,6 +181,67 @@ static void restore(struct strand *strand, struct shared_stack *stack)
 	strand->saved = NULL;
 }
 
+static inline void swap_words(char *stack, char *copy, size_t bytes)
+{
+	uintptr_t one, other;
+
+	for (size_t at = 0; at < bytes; at += sizeof(one)) {
+		memcpy(&one, stack + at, sizeof(one));
+		memcpy(&other, copy + at, sizeof(other));
+		memcpy(stack + at, &other, sizeof(other));
+		memcpy(copy + at, &one, sizeof(one));
+	}
+}
+
+/* The registers have just been put there word by word, and wider loads would have to wait until
+ * these stores have reached the cache. */
+static void swap_frames(char *stack, char *copy, size_t bytes)
+{
+	size_t at = bytes < FRESH_BYTES ? bytes : FRESH_BYTES;
+	char one[64], other[64];
+
+	swap_words(stack, copy, at);
+	for (; at + sizeof(one) <= bytes; at += sizeof(one)) {
+		memcpy(one, stack + at, sizeof(one));
+		memcpy(other, copy + at, sizeof(other));
+		memcpy(stack + at, other, sizeof(other));
+		memcpy(copy + at, one, sizeof(one));
+	}
+	swap_words(stack + at, copy + at, bytes - at);
+}
+
+/* Who take turns in the same function have as many live bytes each: then the one's go where the
+ * other's lay, and no memory is asked for. */
+static bool swap(struct strand *strand, struct shared_stack *stack)
+{
+	struct strand *occupant = stack->occupant;
+	uintptr_t saved = (uintptr_t)strand->saved;
+	char *low;
+
+	if (!occupant || stack->outer || !saved || saved & COPY_HAS_HEAD || weft__valgrind_active())
+		return false;
+	low = weft__context_low(&occupant->ctx);
+	if (low != weft__context_low(&strand->ctx))
+		return false;
+	invariant(low >= stack->low && low <= stack->top);
+	swap_frames(low, strand->saved, (size_t)(stack->top - low));
+	occupant->saved = strand->saved;
+	strand->saved = NULL;
+	stack->occupant = strand;
+	return true;
+}
+
+static noinline int replace(struct strand *strand, struct shared_stack *stack)
+{
+	if (stack->occupant && save(stack) < 0)
+		return -ENOMEM;
+	stack->occupant = strand;
+	stack->outer = NULL;
+	if (strand->saved)
+		restore(strand, stack);
+	return 0;
+}
+
 int weft__shared_enter(struct strand *strand)
 {
 	struct shared_stack *stack = strand->shared;
@@ -188,13 +250,7 @@ int weft__shared_enter(struct strand *strand)
 		return 0;
 	/* Frames that were left behind have marked their red zones. */
 	weft__asan_forget(stack->low, (size_t)(stack->top - stack->low));
-	if (stack->occupant && save(stack) < 0)
-		return -ENOMEM;
-	stack->occupant = strand;
-	stack->outer = NULL;
-	if (strand->saved)
-		restore(strand, stack);
-	return 0;
+	return swap(strand, stack) ? 0 : replace(strand, stack);
 }
 
 void weft__shared_vacate(struct strand *strand)

@@ -234,6 +234,39 @@ TEST(shared, without_memory_for_a_large_copy_the_occupant_stays)
 	save_fails(5000);
 }
 
+/* Once each has a place: the one's frames go where the other's lay. Its bytes are checked by the
+ * runners themselves. */
+static void take_turns(size_t depth)
+{
+	struct runner a = { .number = 1, .rounds = 12, .depth = depth };
+	struct runner b = { .number = 2, .rounds = 12, .depth = depth };
+	weft_stack_group *group = group_of(1);
+	void *place;
+
+	runner_init(&a, group);
+	runner_init(&b, group);
+	CHECK_EQ(runner_step(&a), 0);
+	CHECK_EQ(runner_step(&b), 0); /* it begins: no frames to change places with */
+	place = a.strand.saved;
+	weft__fault_fail(1);
+	for (int i = 0; i < 4; i++) {
+		CHECK_EQ(runner_step(&a), 0);
+		CHECK(a.strand.saved == NULL && b.strand.saved == place);
+		CHECK_EQ(runner_step(&b), 0);
+		CHECK(b.strand.saved == NULL && a.strand.saved == place);
+	}
+	CHECK(!weft__fault_fired());
+	weft__fault_fail(0);
+	end_both(&a, &b, group);
+}
+
+TEST(shared, two_of_the_same_size_change_places)
+{
+	for (size_t depth = 1; depth < 700; depth += 23)
+		take_turns(depth);
+	take_turns(5000);
+}
+
 /* A on the shared stack resumes something on a private stack, which suspends
  * all of it: A's own context is over there, its frames end at `outer`. */
 struct resumer {
