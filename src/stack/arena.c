@@ -23,6 +23,7 @@
 #include <base/fault.h>
 #include <base/lock.h>
 #include <base/log.h>
+#include <base/only_once.h>
 #include <base/stack_cpu.h>
 #include <base/valgrind.h>
 #include <stack/arena.h>
@@ -44,7 +45,7 @@ static struct size_class {
 } classes[STACK_CLASSES];
 
 static struct lock lock;
-static pthread_once_t once = PTHREAD_ONCE_INIT;
+static struct only_once once;
 
 LOCK_OVER_FORK(lock)
 
@@ -199,7 +200,7 @@ int weft__arena_draw(unsigned class, struct stack_bin *bin)
 	uint32_t first, carved;
 	bool recycled;
 
-	pthread_once(&once, register_fork);
+	only_once(&once, register_fork);
 	take_lock();
 	recycled = draw_cold(sc, bin);
 	carved = recycled ? 0 : carve(sc, class, bin);

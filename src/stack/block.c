@@ -18,6 +18,7 @@
 
 #include <base/fault.h>
 #include <base/lock.h>
+#include <base/only_once.h>
 #include <stack/slab.h>
 #include <stack/stack.h>
 #include <stack/walk.h>
@@ -38,7 +39,7 @@ struct block_page {
 
 static struct block_page *partial;
 static struct lock lock;
-static pthread_once_t once = PTHREAD_ONCE_INIT;
+static struct only_once once;
 
 LOCK_OVER_FORK(lock)
 
@@ -149,7 +150,7 @@ static coldpath bool refill(struct stack_cache *cache)
 		cache->block_count = MAGAZINE;
 		return true;
 	}
-	pthread_once(&once, register_fork);
+	only_once(&once, register_fork);
 	take_lock();
 	while (cache->block_count < MAGAZINE && (*tail = take_one())) {
 		tail = &(*tail)->next;

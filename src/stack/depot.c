@@ -7,6 +7,7 @@
 #include <pthread.h>
 
 #include <base/lock.h>
+#include <base/only_once.h>
 #include <stack/arena.h>
 #include <stack/depot.h>
 
@@ -30,7 +31,7 @@ struct depot {
 static struct depot depots[STACK_CLASSES];
 static struct lock lock;
 static _Atomic int caches;
-static pthread_once_t once = PTHREAD_ONCE_INIT;
+static struct only_once once;
 
 LOCK_OVER_FORK(lock)
 
@@ -41,7 +42,7 @@ static void register_fork(void)
 
 int weft__depot_caches(int change)
 {
-	pthread_once(&once, register_fork);
+	only_once(&once, register_fork);
 	/* relaxed: a count; who errs puts a magazine where it is found later */
 	return atomic_fetch_add_explicit(&caches, change, memory_order_relaxed) + change;
 }

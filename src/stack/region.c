@@ -11,6 +11,7 @@
 
 #include <base/fault.h>
 #include <base/lock.h>
+#include <base/only_once.h>
 #include <stack/slab.h>
 
 #define FIRST_BYTES ((size_t)4 << 20)
@@ -31,7 +32,7 @@ static struct region_list {
 } lists[REGION_KINDS];
 
 static struct lock lock;
-static pthread_once_t once = PTHREAD_ONCE_INIT;
+static struct only_once once;
 
 LOCK_OVER_FORK(lock)
 
@@ -103,7 +104,7 @@ static void *take_free(struct region_list *list)
 
 void weft__region_init(void)
 {
-	pthread_once(&once, register_fork);
+	only_once(&once, register_fork);
 }
 
 void *weft__region_take(enum region_kind kind)

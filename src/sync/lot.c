@@ -2,8 +2,11 @@
  *
  * lot.c - see lot.h.
  */
+#include <limits.h>
+
 #include <base/clock.h>
 #include <sync/lot.h>
+#include <sync/post.h>
 #include <sync/word.h>
 
 /* So often woken in vain, and nobody may pass any more. Less, and tasks of several workers that hold
@@ -72,9 +75,16 @@ static bool cease_as_heir(struct lot_bucket *bucket, struct task *self)
 	return true;
 }
 
-static bool may_try(const struct lot_bucket *bucket, const struct task *self, const void *address)
+static bool has_other_heir(const struct lot_bucket *bucket, const struct task *self,
+			   const void *address)
 {
-	return bucket->coveted != address || bucket->heir == self;
+	return bucket->coveted == address && bucket->heir != self;
+}
+
+static bool may_try(const struct lot_bucket *bucket, const struct task *self,
+		    const struct lot_wait *wait)
+{
+	return wait->unheeding || !has_other_heir(bucket, self, wait->address);
 }
 
 static void link_waiter(struct lot_bucket *bucket, struct task *self, const struct lot_wait *wait)
@@ -118,7 +128,7 @@ static int64_t until_ns(struct lot_bucket *bucket, const struct lot_wait *wait)
 	unsigned doubles = wait->vain < LOOK_DOUBLES ? wait->vain : LOOK_DOUBLES;
 	int64_t deadline_ns = deadline_of(wait), look_ns;
 
-	if (likely(!wait->try || !atomic_load(&bucket->natives)))
+	if (likely(!wait->unseen && (!wait->try || !atomic_load(&bucket->natives))))
 		return deadline_ns;
 	look_ns = weft__now() + ((int64_t)LOOK_NS << doubles);
 	return look_ns < deadline_ns ? look_ns : deadline_ns;
@@ -195,9 +205,9 @@ int weft__lot_wait(struct task *self, const struct lot_wait *wait)
 
 	spin_lock(&bucket->lock);
 	count_in(bucket);
-	if (wait->vain >= LOT_VAIN)
+	if (wait->vain >= LOT_VAIN && !wait->unseen)
 		become_heir(bucket, self, wait->address);
-	if (wait->try && may_try(bucket, self, wait->address) && wait->try(wait->arg)) {
+	if (wait->try && may_try(bucket, self, wait) && wait->try(wait->arg)) {
 		cease_as_heir(bucket, self);
 		count_out(bucket);
 		spin_unlock(&bucket->lock);
@@ -234,8 +244,15 @@ static unsigned take_heir(struct lot_bucket *bucket, struct claimed *claimed)
 	return bucket->heir_queued ? take(bucket, bucket->heir, claimed) : 0;
 }
 
-static unsigned take_oldest(struct lot_bucket *bucket, const void *address, unsigned most,
-			    struct claimed *claimed)
+enum { ANY_KIND = ~0u };
+
+static bool is_one_of(const struct task *task, const void *address, unsigned kinds)
+{
+	return task->waiter.value == address && (kinds >> lot_kind_of(task) & 1);
+}
+
+static unsigned take_oldest(struct lot_bucket *bucket, const void *address, unsigned kinds,
+			    unsigned most, struct claimed *claimed)
 {
 	struct list *list = &bucket->queue.list, *link, *next;
 	unsigned count = 0;
@@ -246,10 +263,28 @@ static unsigned take_oldest(struct lot_bucket *bucket, const void *address, unsi
 		struct task *task = waitq_task(link);
 
 		next = link->next;
-		if (task->waiter.value == address)
+		if (is_one_of(task, address, kinds))
 			count += take(bucket, task, claimed);
 	}
 	return count;
+}
+
+static struct task *find_oldest(struct lot_bucket *bucket, const void *address, unsigned kinds)
+{
+	struct list *list = &bucket->queue.list;
+
+	for (struct list *link = list->next; link && link != list; link = link->next)
+		if (is_one_of(waitq_task(link), address, kinds))
+			return waitq_task(link);
+	return NULL;
+}
+
+static unsigned take_some(struct lot_bucket *bucket, const void *address, unsigned most,
+			  struct claimed *claimed)
+{
+	if (unlikely(bucket->coveted == address) && most == 1)
+		return take_heir(bucket, claimed);
+	return take_oldest(bucket, address, ANY_KIND, most, claimed);
 }
 
 unsigned weft__lot_wake(const void *address, unsigned most)
@@ -260,27 +295,120 @@ unsigned weft__lot_wake(const void *address, unsigned most)
 
 	claimed_init(&claimed);
 	spin_lock(&bucket->lock);
-	if (unlikely(bucket->coveted == address) && most == 1)
-		count = take_heir(bucket, &claimed);
-	else
-		count = take_oldest(bucket, address, most, &claimed);
+	count = take_some(bucket, address, most, &claimed);
 	spin_unlock(&bucket->lock);
 	weft__claimed_wake(&claimed, LOT_WOKEN);
 	return count;
 }
 
+/* One after the other, until there is one whose wait has not ended otherwise. */
+static unsigned take_next(struct lot_bucket *bucket, const void *address, enum lot_whom whom,
+			  struct claimed *claimed)
+{
+	const unsigned reads = 1u << LOT_READ, writes = 1u << LOT_WRITE;
+	struct task *task = NULL;
+	unsigned count = 0;
+
+	if (whom == LOT_NOBODY)
+		return 0;
+	if (whom != LOT_READERS && bucket->coveted == address)
+		return take_heir(bucket, claimed);
+	do {
+		if (whom != LOT_READERS)
+			task = find_oldest(bucket, address,
+					   whom == LOT_OLDEST ? ANY_KIND : writes);
+		if (!task || lot_kind_of(task) == LOT_READ)
+			return take_oldest(bucket, address, reads, UINT_MAX, claimed);
+		count = take(bucket, task, claimed);
+	} while (!count);
+	return count;
+}
+
+unsigned weft__lot_wake_by(const void *address, enum lot_whom (*whom)(const void *address))
+{
+	struct lot_bucket *bucket = lot_bucket(address);
+	struct claimed claimed;
+	unsigned count = 0;
+
+	claimed_init(&claimed);
+	spin_lock(&bucket->lock);
+	if (find_oldest(bucket, address, ANY_KIND)) /* P6 */
+		count = take_next(bucket, address, whom(address), &claimed);
+	spin_unlock(&bucket->lock);
+	weft__claimed_wake(&claimed, LOT_WOKEN);
+	return count;
+}
+
+/* --- for post.h ------------------------------------------------------------------------------ */
+
+/* Longer than any holder needs that runs. */
+enum { LOCK_LOOKS = 100 };
+
+static bool lock_now(struct spinlock *lock)
+{
+	for (unsigned look = 0; look < LOCK_LOOKS; look++) {
+		if (likely(spin_try_lock(lock)))
+			return true;
+		cpu_relax();
+	}
+	return false;
+}
+
+bool weft__lot_take_now(const void *address, struct task **ret)
+{
+	struct lot_bucket *bucket = lot_bucket(address);
+	struct claimed claimed;
+
+	*ret = NULL;
+	if (unlikely(!lock_now(&bucket->lock)))
+		return false;
+	claimed_init(&claimed);
+	if (take_some(bucket, address, 1, &claimed)) {
+		*ret = waitq_task(claimed.list.next);
+		list_remove(&(*ret)->waiter.link);
+	}
+	spin_unlock(&bucket->lock);
+	return true;
+}
+
+void weft__lot_wake_posted(struct lot_bucket *bucket)
+{
+	struct list *list = &bucket->queue.list, *link, *next;
+	struct claimed claimed;
+
+	claimed_init(&claimed);
+	spin_lock(&bucket->lock);
+	for (link = list->next; link && link != list; link = next) {
+		struct task *task = waitq_task(link);
+
+		next = link->next;
+		if (lot_kind_of(task) == LOT_SEMAPHORE)
+			take(bucket, task, &claimed);
+	}
+	spin_unlock(&bucket->lock);
+	weft__claimed_wake(&claimed, LOT_WOKEN);
+}
+
+bool weft__lot_has_heir(const void *address, const struct task *self)
+{
+	return has_other_heir(lot_bucket(address), self, address);
+}
+
+bool weft__lot_has_queued(const void *address, enum lot_kind kind)
+{
+	return find_oldest(lot_bucket(address), address, 1u << kind) != NULL;
+}
+
 bool weft__lot_awaited(const void *address)
 {
 	struct lot_bucket *bucket = lot_bucket(address);
-	bool awaited = false;
+	bool awaited;
 
 	/* relaxed: who waits has come before whoever asks, or the two do not know of each other */
 	if (!atomic_load_explicit(&bucket->waiting, memory_order_relaxed))
 		return false;
 	spin_lock(&bucket->lock);
-	for (struct list *link = bucket->queue.list.next;
-	     link && link != &bucket->queue.list && !awaited; link = link->next)
-		awaited = waitq_task(link)->waiter.value == address;
+	awaited = find_oldest(bucket, address, ANY_KIND) != NULL;
 	spin_unlock(&bucket->lock);
 	return awaited;
 }
@@ -290,4 +418,5 @@ void weft__lot_forked(void)
 	for (unsigned i = 0; i < 1u << LOT_BITS; i++)
 		weft__lot[i] = (struct lot_bucket){ .coveted = NULL };
 	atomic_store_explicit(&weft__lot_heirs, 0, memory_order_relaxed);
+	weft__post_office_forked();
 }
