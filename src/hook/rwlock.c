@@ -126,13 +126,17 @@ static bool attempt_write(void *arg)
 	return attempt->rc != EBUSY;
 }
 
-/* L3 */
+/* L3. Who has it to write need not wait to be told so. */
 static bool must_let_go_first(const struct attempt *attempt)
 {
-	const pthread_rwlock_t *rwlock = attempt->rwlock;
+	pthread_rwlock_t *rwlock = attempt->rwlock;
 
-	return (weft__lot_has_heir(rwlock, attempt->self) && !is_read(rwlock)) ||
-	       (prefers_writers(rwlock) && weft__lot_has_queued(rwlock, LOT_WRITE));
+	if (written_by(rwlock, attempt->self))
+		return false;
+	if (weft__lot_has_heir(rwlock, attempt->self))
+		return prefers_writers(rwlock) || !is_read(rwlock);
+	return prefers_writers(rwlock) && weft__lot_has_queued(rwlock, LOT_WRITE) &&
+	       !weft__lot_has_heir(rwlock, NULL); /* the caller is */
 }
 
 static bool attempt_read(void *arg)
