@@ -24,7 +24,7 @@
 #include <hook/early.h>
 #include <hook/hook.h>
 #include <hook/once.h>
-#include <sync/lot.h>
+#include <sync/post.h>
 #include <weft/types.h>
 
 #ifndef WEFT_HOOK_VERSION
@@ -427,6 +427,7 @@ static unsigned parse_groups(const char *list)
 static void forget_parent(void)
 {
 	weft__lot_forked();
+	weft__post_office_forked();
 	weft__once_forked();
 }
 

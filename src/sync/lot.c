@@ -418,5 +418,4 @@ void weft__lot_forked(void)
 	for (unsigned i = 0; i < 1u << LOT_BITS; i++)
 		weft__lot[i] = (struct lot_bucket){ .coveted = NULL };
 	atomic_store_explicit(&weft__lot_heirs, 0, memory_order_relaxed);
-	weft__post_office_forked();
 }

@@ -35,6 +35,9 @@ static always_inline void lot_post(const void *address)
 		weft__lot_post(address);
 }
 
+/** In the child of fork(2), with weft__lot_forked(). */
+void weft__post_office_forked(void) WEFT_PRIVATE;
+
 /* --- for post.c, of lot.c ------------------------------------------------------------------- */
 
 /** Takes whom weft__lot_wake(address, 1) would wake, and leaves it to the caller to do so. False: the
@@ -43,8 +46,5 @@ bool weft__lot_take_now(const void *address, struct task **ret);
 
 /** Wakes all of @bucket who wait to be told by weft__lot_post(). */
 void weft__lot_wake_posted(struct lot_bucket *bucket);
-
-/** In the child of fork(2). */
-void weft__post_office_forked(void);
 
 #endif
