@@ -12,6 +12,7 @@
  *
  * In the child of a fork(2) the generation is another, and what was PENDING is made anew.
  */
+#include <dlfcn.h>
 #include <limits.h>
 #include <linux/futex.h>
 #include <pthread.h>
@@ -66,9 +67,39 @@ static bool attempt(void *arg)
 	return true;
 }
 
+/* std::call_once() of libstdc++ hands its function over in two variables of the thread, just before it
+ * comes here: to other tasks of the thread that do the same meanwhile they are one pair. */
+struct handed {
+	void *callable, *call;
+};
+
+static void **of_thread(const char *name)
+{
+	return dlsym(RTLD_DEFAULT, name); /* in this thread; NULL without libstdc++.so */
+}
+
+static void handed_keep(struct handed *handed)
+{
+	void **callable = of_thread("_ZSt15__once_callable"), **call = of_thread("_ZSt11__once_call");
+
+	if (callable && call)
+		*handed = (struct handed){ *callable, *call };
+}
+
+static void handed_back(const struct handed *handed)
+{
+	void **callable = of_thread("_ZSt15__once_callable"), **call = of_thread("_ZSt11__once_call");
+
+	if (callable && call) {
+		*callable = handed->callable;
+		*call = handed->call;
+	}
+}
+
 /* Shielded: there is no way to say that it has not been made. */
 static void wait_parked(struct task *self, struct attempt *att)
 {
+	struct handed handed = { 0 };
 	struct lot_wait wait = { .address = (void *)att->word,
 				 .kind = LOT_ONCE,
 				 .deadline_ns = WEFT_FOREVER,
@@ -77,8 +108,10 @@ static void wait_parked(struct task *self, struct attempt *att)
 				 .try = attempt,
 				 .arg = att };
 
+	handed_keep(&handed);
 	while (weft__lot_wait(self, &wait) != LOT_DONE)
 		wait.vain++;
+	handed_back(&handed);
 }
 
 static void wait_asleep(struct attempt *att)

@@ -193,8 +193,9 @@ static bool must_queue(struct task *self, pthread_rwlock_t *rwlock, enum lot_kin
 {
 	if (kind == LOT_WRITE)
 		return has_heirs() && !written_by(rwlock, self);
-	if (prefers_writers(rwlock))
-		return atomic_load_explicit(&lot_bucket(rwlock)->waiting, memory_order_relaxed);
+	if (prefers_writers(rwlock)) /* an heir on his way is not queued */
+		return has_heirs() ||
+		       atomic_load_explicit(&lot_bucket(rwlock)->waiting, memory_order_relaxed);
 	return has_heirs() && !is_read(rwlock);
 }
 
