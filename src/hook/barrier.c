@@ -54,8 +54,7 @@ static uint32_t take_number(struct libc_barrier *barrier)
 		if (likely(number <= numbers(barrier)))
 			return number;
 		/* Who is late in going out is about to begin anew. */
-		while (atomic_load_explicit(&barrier->in, memory_order_relaxed) >
-		       numbers(barrier))
+		while (atomic_load_explicit(&barrier->in, memory_order_relaxed) > numbers(barrier))
 			weft_task_yield();
 	}
 }

@@ -80,7 +80,8 @@ static void **of_thread(const char *name)
 
 static void handed_keep(struct handed *handed)
 {
-	void **callable = of_thread("_ZSt15__once_callable"), **call = of_thread("_ZSt11__once_call");
+	void **callable = of_thread("_ZSt15__once_callable"),
+	     **call = of_thread("_ZSt11__once_call");
 
 	if (callable && call)
 		*handed = (struct handed){ *callable, *call };
@@ -88,7 +89,8 @@ static void handed_keep(struct handed *handed)
 
 static void handed_back(const struct handed *handed)
 {
-	void **callable = of_thread("_ZSt15__once_callable"), **call = of_thread("_ZSt11__once_call");
+	void **callable = of_thread("_ZSt15__once_callable"),
+	     **call = of_thread("_ZSt11__once_call");
 
 	if (callable && call) {
 		*callable = handed->callable;

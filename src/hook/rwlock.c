@@ -143,8 +143,7 @@ static bool attempt_read(void *arg)
 {
 	struct attempt *attempt = arg;
 
-	attempt->rc = must_let_go_first(attempt) ? EBUSY
-						 : try_read(attempt->self, attempt->rwlock);
+	attempt->rc = must_let_go_first(attempt) ? EBUSY : try_read(attempt->self, attempt->rwlock);
 	return attempt->rc != EBUSY;
 }
 
@@ -318,8 +317,8 @@ HOOK int pthread_rwlock_clockwrlock(pthread_rwlock_t *rwlock, clockid_t clock,
 	struct task *self = hooked_rwlock(rwlock);
 
 	if (likely(!self))
-		return thread_gave_up(
-			weft__real.pthread_rwlock_clockwrlock(rwlock, clock, abstime), rwlock);
+		return thread_gave_up(weft__real.pthread_rwlock_clockwrlock(rwlock, clock, abstime),
+				      rwlock);
 	return lock_until(self, rwlock, LOT_WRITE, clock, abstime);
 }
 

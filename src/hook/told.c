@@ -84,24 +84,23 @@ static int got_rwlock(int rc, pthread_rwlock_t *rwlock)
 	return rc;
 }
 
-#define TOLD_RWLOCK(way)                                                                    \
-	static int told_##way(pthread_rwlock_t *rwlock)                                     \
-	{                                                                                   \
-		return got_rwlock(libc.pthread_rwlock_##way(rwlock), rwlock);               \
-	}                                                                                   \
-	static int told_try##way(pthread_rwlock_t *rwlock)                                  \
-	{                                                                                   \
-		return got_rwlock(libc.pthread_rwlock_try##way(rwlock), rwlock);            \
-	}                                                                                   \
-	static int told_timed##way(pthread_rwlock_t *rwlock, const struct timespec *until)  \
-	{                                                                                   \
-		return got_rwlock(libc.pthread_rwlock_timed##way(rwlock, until), rwlock);   \
-	}                                                                                   \
-	static int told_clock##way(pthread_rwlock_t *rwlock, clockid_t clock,               \
-				   const struct timespec *until)                            \
-	{                                                                                   \
-		return got_rwlock(libc.pthread_rwlock_clock##way(rwlock, clock, until),     \
-				  rwlock);                                                  \
+#define TOLD_RWLOCK(way)                                                                         \
+	static int told_##way(pthread_rwlock_t *rwlock)                                          \
+	{                                                                                        \
+		return got_rwlock(libc.pthread_rwlock_##way(rwlock), rwlock);                    \
+	}                                                                                        \
+	static int told_try##way(pthread_rwlock_t *rwlock)                                       \
+	{                                                                                        \
+		return got_rwlock(libc.pthread_rwlock_try##way(rwlock), rwlock);                 \
+	}                                                                                        \
+	static int told_timed##way(pthread_rwlock_t *rwlock, const struct timespec *until)       \
+	{                                                                                        \
+		return got_rwlock(libc.pthread_rwlock_timed##way(rwlock, until), rwlock);        \
+	}                                                                                        \
+	static int told_clock##way(pthread_rwlock_t *rwlock, clockid_t clock,                    \
+				   const struct timespec *until)                                 \
+	{                                                                                        \
+		return got_rwlock(libc.pthread_rwlock_clock##way(rwlock, clock, until), rwlock); \
 	}
 
 TOLD_RWLOCK(rdlock)

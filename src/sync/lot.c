@@ -315,8 +315,7 @@ static unsigned take_next(struct lot_bucket *bucket, const void *address, enum l
 		return take_heir(bucket, claimed);
 	do {
 		if (whom != LOT_READERS)
-			task = find_oldest(bucket, address,
-					   whom == LOT_OLDEST ? ANY_KIND : writes);
+			task = find_oldest(bucket, address, whom == LOT_OLDEST ? ANY_KIND : writes);
 		if (!task || lot_kind_of(task) == LOT_READ)
 			return take_oldest(bucket, address, reads, UINT_MAX, claimed);
 		count = take(bucket, task, claimed);

@@ -117,8 +117,8 @@ enum lot_whom {
 
 /** As weft__lot_wake(), for such a lock. @whom is called if somebody waits for it, under the lock:
  * the object is there (P6). */
-unsigned weft__lot_wake_by(const void *address, enum lot_whom (*whom)(const void *address))
-	WEFT_PRIVATE;
+unsigned weft__lot_wake_by(const void *address,
+			   enum lot_whom (*whom)(const void *address)) WEFT_PRIVATE;
 
 /** In a try(): is there an heir of the address, other than @self? */
 bool weft__lot_has_heir(const void *address, const struct task *self) WEFT_PRIVATE;
