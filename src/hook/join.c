@@ -6,6 +6,9 @@
  * Nobody tells of a thread's end: the kernel says it to a word that is libc's secret. So the looks
  * are 0.1 ms apart at first, later up to 13 (P5 of lot.h). A helper that waits in libc's join instead
  * could not be taken back when the task is cancelled: and the thread must stay joinable.
+ *
+ * Under ThreadSanitizer a join blocks the thread. Its functions of these names lose a thread that ends
+ * while a join with a limit gives up (gcc 12, clang 14), and then abort.
  */
 #include <errno.h>
 #include <pthread.h>
@@ -68,9 +71,14 @@ static int join_until(struct task *self, pthread_t thread, void **ret, clockid_t
 
 /* --- the names ------------------------------------------------------------------------------- */
 
+static struct task *hooked_join(void)
+{
+	return WEFT_TSAN ? NULL : hooked(HOOK_SYNC);
+}
+
 HOOK int pthread_join(pthread_t thread, void **ret)
 {
-	struct task *self = hooked(HOOK_SYNC);
+	struct task *self = hooked_join();
 
 	if (likely(!self))
 		return weft__real.pthread_join(thread, ret);
@@ -79,7 +87,7 @@ HOOK int pthread_join(pthread_t thread, void **ret)
 
 HOOK int pthread_timedjoin_np(pthread_t thread, void **ret, const struct timespec *abstime)
 {
-	struct task *self = hooked(HOOK_SYNC);
+	struct task *self = hooked_join();
 
 	if (likely(!self))
 		return weft__real.pthread_timedjoin_np(thread, ret, abstime);
@@ -89,7 +97,7 @@ HOOK int pthread_timedjoin_np(pthread_t thread, void **ret, const struct timespe
 HOOK int pthread_clockjoin_np(pthread_t thread, void **ret, clockid_t clock,
 			      const struct timespec *abstime)
 {
-	struct task *self = hooked(HOOK_SYNC);
+	struct task *self = hooked_join();
 
 	if (likely(!self))
 		return weft__real.pthread_clockjoin_np(thread, ret, clock, abstime);

@@ -12,6 +12,7 @@
 #include <sys/wait.h>
 #include <threads.h>
 
+#include <base/compiler.h>
 #include <weft/hook.h>
 
 #include "hooked.h"
@@ -506,6 +507,8 @@ TEST(waits, semaphore_in_the_child_of_a_fork)
 
 /* --- joins ---------------------------------------------------------------------------------------- */
 
+#if !WEFT_TSAN /* there it blocks the thread */
+
 static void *waits_for_stage(void *value)
 {
 	while (stage == 0)
@@ -541,6 +544,8 @@ TEST(waits, join_of_a_thread)
 	other_is_done = true;
 	CHECK_GT(join(ticking), 1);
 }
+
+#endif
 
 /* --- once ------------------------------------------------------------------------------------------ */
 
