@@ -16,6 +16,7 @@
 #include <limits.h>
 #include <linux/futex.h>
 #include <pthread.h>
+#include <setjmp.h>
 #include <threads.h>
 
 #include <base/syscall.h>
@@ -139,18 +140,16 @@ void weft__once_abandon(struct making *making)
 	settle(making->word, 0);
 }
 
-static void abandon(void *making)
-{
-	weft__once_abandon(making);
-}
-
-/* Its end may be a pthread_exit(), a pthread_cancel() or a weft_exit(). Not inlined:
- * pthread_cleanup_push() may return twice. */
+/* As pthread_cleanup_push() in C: the end may be a pthread_exit(), a pthread_cancel() or a weft_exit(),
+ * and the unwinder may know of no cleanup but those that are registered. Not that macro, for an
+ * exception must unregister it. Not inlined: it may return twice. */
 static noinline void make(struct making *making, void (*fn)(void))
 {
-	pthread_cleanup_push(abandon, making);
+	if (sigsetjmp((struct __jmp_buf_tag *)(void *)making->buf.__cancel_jmp_buf, 0)) {
+		weft__once_abandon(making);
+		__pthread_unwind_next(&making->buf);
+	}
 	weft__once_call(fn, making);
-	pthread_cleanup_pop(0);
 }
 
 static noinline int once_slow(_Atomic uint32_t *word, void (*fn)(void), const void *caller)
