@@ -341,7 +341,9 @@ unsigned weft__lot_wake_by(const void *address, enum lot_whom (*whom)(const void
 /* --- for post.h ------------------------------------------------------------------------------ */
 
 /* Longer than any holder needs that runs. */
-enum { LOCK_LOOKS = 100 };
+#ifndef LOCK_LOOKS /* a model has less */
+#define LOCK_LOOKS 100
+#endif
 
 static bool lock_now(struct spinlock *lock)
 {

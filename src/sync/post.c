@@ -11,7 +11,7 @@
 #include <core/runtime.h>
 #include <sync/post.h>
 
-enum { STACK_BYTES = 256 << 10, BUCKETS = 1 << LOT_BITS, WORDS = BUCKETS / 32 };
+enum { STACK_BYTES = 256 << 10, BUCKETS = 1 << LOT_BITS, WORDS = (BUCKETS + 31) / 32 };
 
 static struct {
 	_Atomic uint32_t news; /* a futex: how often there has been something to do */
