@@ -8,6 +8,7 @@ PREFIX  ?= /usr/local
 JOBS    ?= $(shell nproc)
 RELEASE := $(BUILD)/release
 export BUILD
+MAKEFLAGS += --no-print-directory
 
 all:            ## build the libraries, the examples and the benchmarks
 	@cmake --preset release -B $(RELEASE) -DCMAKE_INSTALL_PREFIX=$(PREFIX) --log-level=WARNING >/dev/null
@@ -15,7 +16,7 @@ all:            ## build the libraries, the examples and the benchmarks
 
 run:            ## 10,000 connections to a plain blocking server, on one thread
 	@scripts/setup.sh run
-	@$(MAKE) --no-print-directory all
+	@$(MAKE) all
 	@$(RELEASE)/examples/echo-run
 
 test:           ## everything: both compilers, sanitizers, every switch, other CPUs, riscv64
@@ -26,7 +27,7 @@ stress:         ## an hour of the stress tests, a seed a round (SEEDS=)
 
 bench:          ## the table of measured figures, with peers in the same run
 	@scripts/setup.sh bench
-	@$(MAKE) --no-print-directory all
+	@$(MAKE) all
 	@bench/run.sh $(RELEASE)
 
 check-format:   ## does the tree look as .clang-format says?

@@ -43,7 +43,7 @@ WEFT_BEGIN_DECLS
  *
  * The room for all of a bounded channel's values is taken at once.
  *
- * Return: 0, -EINVAL (@elem_bytes is too large), -ENOMEM.
+ * Return: 0, -EINVAL (@ret_chan is NULL, or @elem_bytes too large), -ENOMEM.
  */
 WEFT_API int weft_chan_new(weft_chan **ret_chan, size_t elem_bytes, size_t capacity);
 

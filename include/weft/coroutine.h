@@ -61,7 +61,7 @@ enum weft_status {
  *
  * A task with WEFT_MIGRATE stays where it is from then on, as by weft_task_pin().
  *
- * Return: 0, -EINVAL (@fn is NULL, or @attr is not valid), -ENOMEM, -EPERM (the shared
+ * Return: 0, -EINVAL (@ret_co or @fn is NULL, or @attr is not valid), -ENOMEM, -EPERM (the shared
  * group of @attr belongs to another thread), -ENOTSUP (this process runs with
  * shadow stacks). Any thread.
  */

@@ -112,7 +112,8 @@ typedef struct weft_stats_data {
  * weft_stats - fill @ret_stats with the sums over the calling thread's runtime
  *
  * What other workers count is read while they count on: a snapshot, each number of
- * which was right a moment ago. Return: 0, -EPERM (this thread has no runtime).
+ * which was right a moment ago. Return: 0, -EINVAL (NULL), -EPERM (this thread has no
+ * runtime).
  */
 WEFT_API int weft_stats(weft_stats_data *ret_stats);
 
@@ -120,7 +121,7 @@ WEFT_API int weft_stats(weft_stats_data *ret_stats);
  * weft_stats_worker - fill @ret_stats with the counters of one worker
  * @worker: from 0; 0 is the one that weft_run() was called on
  *
- * Return: 0, -EPERM (no runtime), -ENOENT (there is no such worker).
+ * Return: 0, -EINVAL (NULL), -EPERM (no runtime), -ENOENT (there is no such worker).
  */
 WEFT_API int weft_stats_worker(unsigned worker, weft_stats_data *ret_stats);
 

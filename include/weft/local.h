@@ -52,7 +52,7 @@ enum {
  * No task ever finds a value that was set with another key, also when that has been freed and
  * this one stands in its place.
  *
- * Return: 0, or -EAGAIN (there are WEFT_LOCAL_KEYS).
+ * Return: 0, -EINVAL (@ret_key is NULL), or -EAGAIN (there are WEFT_LOCAL_KEYS).
  */
 WEFT_API int weft_local_key_new(weft_local_key **ret_key, void (*destructor)(void *value));
 

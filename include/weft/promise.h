@@ -51,7 +51,7 @@ enum weft_promise_state {
  * weft_promise_new - make a pending promise
  * @ret_promise: the promise; one reference, the caller's
  *
- * Return: 0, -ENOMEM.
+ * Return: 0, -EINVAL (@ret_promise is NULL), -ENOMEM.
  */
 WEFT_API int weft_promise_new(weft_promise **ret_promise);
 

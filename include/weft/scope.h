@@ -67,7 +67,11 @@ enum weft_scope_flags {
  * that was pushed later. Inside a cancelled scope of the same owner it is cancelled from
  * the start. Not a cancellation point.
  *
- * Return: 0, -EINVAL (unknown flag), -ENOMEM, or an error of making this thread a runtime.
+ * In the child of a fork(2) scopes that were opened before answer -ESRCH: their children are not
+ * there.
+ *
+ * Return: 0, -EINVAL (unknown flag, or @ret_scope is NULL), -ENOMEM, or an error of making this
+ * thread a runtime.
  */
 WEFT_API int weft_scope_open(weft_scope **ret_scope, unsigned flags);
 

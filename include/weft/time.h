@@ -95,7 +95,8 @@ typedef struct weft_deadline weft_deadline;
  * when it has been. A coroutine pops what it has pushed before it returns. From a plain thread
  * the first call makes that thread a runtime of one worker. Not a cancellation point.
  *
- * Return: 0, -EINVAL (negative), -ENOMEM, or an error of making this thread a runtime.
+ * Return: 0, -EINVAL (negative, or @ret_deadline is NULL), -ENOMEM, or an error of making this
+ * thread a runtime.
  */
 WEFT_API int weft_deadline_push(weft_deadline **ret_deadline, int64_t deadline_ns);
 
@@ -131,7 +132,7 @@ WEFT_API int64_t weft_deadline_get(void);
  * nobody fetched before the next was due are dropped, and the rhythm is kept. A timer costs
  * nothing while nobody waits for it: no task runs, nothing is armed.
  *
- * Return: 0, -EINVAL (a negative time), -ENOMEM. Any thread.
+ * Return: 0, -EINVAL (@ret_timer is NULL, or a time negative), -ENOMEM. Any thread.
  */
 WEFT_API int weft_timer_new(weft_chan **ret_timer, int64_t when_ns, int64_t period_ns);
 

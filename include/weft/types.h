@@ -97,7 +97,7 @@ typedef struct weft_attr {
  * shows, a pointer that comes from there crashes, and the crash is explained. A
  * group belongs to the thread that made it.
  *
- * Return: 0, -EINVAL (count is 0 or > 65536, stack_bytes out of bounds),
+ * Return: 0, -EINVAL (ret_group is NULL, count is 0 or > 65536, stack_bytes out of bounds),
  * -ENOMEM.
  */
 WEFT_API int weft_stack_group_new(weft_stack_group **ret_group, unsigned count, size_t stack_bytes);

@@ -380,7 +380,7 @@ WEFT_API int weft_coroutine_new(weft_coroutine **ret_co, weft_coroutine_fn *fn, 
 				const weft_attr *attr)
 {
 	struct coroutine *co;
-	int rc = weft__coroutine_new(&co, fn, arg, attr, false);
+	int rc = ret_co ? weft__coroutine_new(&co, fn, arg, attr, false) : -EINVAL;
 
 	if (likely(rc == 0))
 		*ret_co = coroutine_handle(co);

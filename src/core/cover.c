@@ -3,13 +3,14 @@
  * cover.c - others stand in for a worker whose thread is stuck in one task.
  *
  * What may move is not lost with such a worker: its rings can be stolen from at any time,
- * and the lookout (share.c) serves its timers and descriptors. But one thread less runs.
+ * and the lookout (lookout.c) serves its timers and descriptors. But one thread less runs.
  * So for each worker that is covered one spare is on duty: a worker like the others, at
  * a place behind those that were asked for. The first spare is on duty while one worker is
  * covered, the second while two are, and so on. Off duty it goes on with tasks that
  * began on it, and takes no others.
  */
 #include <errno.h>
+#include <string.h>
 
 #include <base/lock.h>
 #include <base/log.h>
@@ -28,7 +29,7 @@ static void call_spare(struct runtime *runtime, unsigned rank)
 		rc = weft__crew_hire(runtime); /* those of lower ranks may be on their way */
 	lock_drop(&runtime->hiring);
 	if (rc < 0)
-		weft__warn_once("no spare for a worker that is stuck: error %d", -rc);
+		weft__warn_once("no spare for a worker that is stuck: %s", strerror(-rc));
 	else
 		weft__worker_wake(runtime->workers[place]);
 }

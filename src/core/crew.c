@@ -40,8 +40,10 @@ unsigned weft__crew_default(void)
 
 		count = strtol(asked, &end, 10);
 		if (*end || count < 1 || count > RUNTIME_WORKERS_MAX) {
-			weft__warn("WEFT_WORKERS=%s is not a number from 1 to %d", asked,
-				   RUNTIME_WORKERS_MAX);
+			weft__warn(
+				"WEFT_WORKERS=%s is not a number from 1 to %d; one worker a CPU is "
+				"used",
+				asked, RUNTIME_WORKERS_MAX);
 			count = 0;
 		}
 	}

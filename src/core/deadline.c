@@ -124,7 +124,7 @@ int weft_deadline_push(weft_deadline **ret_deadline, int64_t deadline_ns)
 	struct task *self;
 	int rc = 0;
 
-	if (deadline_ns < 0)
+	if (!ret_deadline || deadline_ns < 0)
 		return -EINVAL;
 	self = weft__task_self(&rc);
 	if (!self)

@@ -66,7 +66,7 @@ static void set_ticket(struct worker *worker, uint64_t ticket)
 		atomic_store(&worker->runtime->drain_ticket, ticket);
 	else
 		worker->drain_ticket = ticket;
-	full_fence(); /* N2: pairs with check_drained() in share.c */
+	full_fence(); /* N2: pairs with check_drained() in lookout.c */
 }
 
 /* A cancel of main does not end the wait. */

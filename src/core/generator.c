@@ -18,7 +18,9 @@ WEFT_API int weft_generator_new(weft_generator **ret_gen, weft_generator_fn *fn,
 				const weft_attr *attr)
 {
 	struct coroutine *co;
-	int rc = weft__coroutine_new(&co, (weft_coroutine_fn *)(uintptr_t)fn, arg, attr, true);
+	int rc = ret_gen ? weft__coroutine_new(&co, (weft_coroutine_fn *)(uintptr_t)fn, arg, attr,
+					       true)
+			 : -EINVAL;
 
 	if (likely(rc == 0))
 		*ret_gen = (weft_generator *)(void *)coroutine_handle(co);

@@ -108,6 +108,9 @@ static size_t describe_task(const struct strand *strand, char *buf, size_t size)
 
 	if (!task || strand != &task->strand)
 		return 0;
+	if (task->flags & TASK_THREAD)
+		return weft__format(buf, size, "task %llu, the main task of its thread",
+				    (unsigned long long)task_id(task));
 	return weft__format(buf, size, "task %llu \"%s\" (spawned at %s)",
 			    (unsigned long long)task_id(task), task_name(task), task_site(task));
 }

@@ -85,6 +85,8 @@ int weft_local_key_new(weft_local_key **ret_key, destructor *destroy)
 	unsigned place;
 	uint64_t key = 0;
 
+	if (!ret_key)
+		return -EINVAL;
 	spin_lock(&lock);
 	place = free_place();
 	if (place < WEFT_LOCAL_KEYS) {

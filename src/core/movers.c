@@ -4,7 +4,7 @@
  *
  * A task arms its timer with the worker that it runs on, and disarms it wherever it goes
  * on. Whoever has time fires what is due: mostly the worker itself; when that is stuck,
- * the lookout (share.c). Timers that call a function (call_timer.h) are here for the same reason.
+ * the lookout (lookout.c). Timers that call a function (call_timer.h) are here for the same reason.
  */
 #include <errno.h>
 

@@ -80,8 +80,10 @@ static void thread_end(void *arg)
 		weft__deadline_end(&worker->main.task);
 	weft__local_thread_end();
 	if (worker_alive(worker)) {
-		weft__warn("a thread ended and left %lld of its tasks unfinished",
-			   (long long)worker_alive(worker));
+		weft__warn(
+			"a thread ended and left %lld of its tasks unfinished, and nobody runs them "
+			"now: join them before, or use weft_run()",
+			(long long)worker_alive(worker));
 		weft__leftover_list(worker);
 	}
 	weft__runtime_leave(worker);

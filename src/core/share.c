@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT
  *
  * share.c - work that may move between the workers of one runtime: rings, injector,
- * stealing, and the watch that idle workers keep over busy ones.
+ * stealing.
  *
  *   weft_spawn() --> fresh ---newest----> its worker
  *                      |                     ^
@@ -16,10 +16,7 @@
  *    are the largest subtrees. (Blumofe and Leiserson, "Scheduling Multithreaded
  *    Computations by Work Stealing", 1999.) Every OLDEST_EVERY-th turn the oldest goes
  *    first here, too: none starves.
- * H3 A worker that is stuck in a task does not look at its poller and timers. While
- *    movable tasks exist and some workers are busy, one of those that sleep is the
- *    lookout: it wakes up now and then and serves who has not looked for long. Events
- *    are delivered by tickets, so anybody may report them.
+ * H3 The watch over busy workers: lookout.c.
  * H4 Who yields goes on when as many others have been taken from rings and injector as were
  *    in front of him there, his worker's part of them, or when none is left. So a task that
  *    spawns and yields is not ahead of those whom it has spawned, whose stacks would pile up;
@@ -30,6 +27,7 @@
 #include <base/syscall.h>
 #include <core/leave.h>
 #include <core/runtime.h>
+#include <core/share.h>
 #include <core/wake.h>
 
 enum {
@@ -37,23 +35,12 @@ enum {
 	BATCH = RING_SIZE / 2 < 128 ? RING_SIZE / 2 : 128, /* tasks that change hands at a time */
 	PART = BATCH < 4 ? 1 : BATCH / 4,                  /* of the injector, at a time */
 	OLDEST_NS = 200000,  /* and not more often: each time it is one more subtree begun */
-	LOOKOUT_NS = 250000, /* how often the lookout looks */
-	STALE_NS = 250000,   /* who has not looked for so long is served by it */
 	SPIN_MIN_NS = 2000,  /* how long a worker looks for work before it sleeps: */
 	SPIN_MAX_NS = 50000, /* it adapts to whether that was of use */
 	SPIN_STEPS = 16      /* pauses between two looks at the others */
 };
 
 /* --- publishing ------------------------------------------------------------------ */
-
-/* Work for anybody is there: somebody else should wake up for it (D8). */
-static inline void notify(struct runtime *runtime)
-{
-	int place = idle_notify(&runtime->idle);
-
-	if (place >= 0)
-		weft__worker_wake(runtime->workers[place]);
-}
 
 static void inject(struct runtime *runtime, struct task **tasks, unsigned count)
 {
@@ -78,7 +65,7 @@ static void put(struct worker *worker, struct ring *ring, struct task *task)
 void weft__share_fresh(struct worker *worker, struct task *task)
 {
 	put(worker, &worker->fresh, task);
-	notify(worker->runtime);
+	share_notify(worker->runtime);
 }
 
 /* From another runtime, or from a plain thread. Once it is published the task may run and end, and
@@ -87,7 +74,7 @@ static noinline void ready_from_outside(struct runtime *runtime, struct task *ta
 {
 	atomic_fetch_add_explicit(&runtime->visitors, 1, memory_order_relaxed);
 	weft__injector_push(&runtime->injector, task, task, 1);
-	notify(runtime);
+	share_notify(runtime);
 	/* release pairs with the load in weft__share_end_visits() */
 	atomic_fetch_sub_explicit(&runtime->visitors, 1, memory_order_release);
 }
@@ -107,7 +94,7 @@ void weft__share_ready(struct runtime *runtime, struct task *task)
 		return;
 	}
 	put(worker, &worker->ready, task);
-	notify(runtime);
+	share_notify(runtime);
 }
 
 /* --- taking ------------------------------------------------------------------------ */
@@ -133,7 +120,7 @@ static void keep(struct worker *worker, struct task **tasks, unsigned count)
 		put(worker, task_state(tasks[i]) == TASK_NEW ? &worker->fresh : &worker->ready,
 		    tasks[i]);
 	if (count)
-		notify(worker->runtime);
+		share_notify(worker->runtime);
 }
 
 static struct task *take_injected(struct worker *worker, unsigned max)
@@ -321,7 +308,7 @@ static struct task *spin(struct worker *worker)
 /* N1 of idle.h: the second look. And the look of a spinner that stops: who published before
  * that has relied on it, who publishes later finds nobody counted. So there is no need to
  * wake anybody for work that is not there. */
-static bool work_anywhere(struct runtime *runtime)
+bool weft__share_anywhere(struct runtime *runtime)
 {
 	unsigned places = atomic_load_explicit(&runtime->places, memory_order_acquire);
 
@@ -346,8 +333,8 @@ struct task *weft__share_hunt(struct worker *worker)
 	worker->spinning = worker->saw_work = false;
 	/* N2 of idle.h. Off duty, we have not looked everywhere: somebody else must. */
 	if (counted && idle_end_spin(&runtime->idle, task || worker_is_off_duty(worker)) &&
-	    work_anywhere(runtime))
-		notify(runtime);
+	    weft__share_anywhere(runtime))
+		share_notify(runtime);
 	return task;
 }
 
@@ -357,112 +344,6 @@ void weft__share_pass_on(struct worker *worker)
 	bool duty = worker->spinning ? idle_end_spin(idle, true) : worker->saw_work;
 
 	worker->spinning = worker->saw_work = false;
-	if (duty && work_anywhere(worker->runtime))
-		notify(worker->runtime);
-}
-
-void weft__share_watch(struct runtime *runtime)
-{
-	/* seq_cst, then the look at who sleeps: a worker announces its sleep, then looks at the
-	 * count. One of the two sees the other. */
-	atomic_fetch_add(&runtime->movable_alive, 1);
-	if (!atomic_load(&runtime->lookout))
-		notify(runtime);
-}
-
-void weft__share_unwatch(struct runtime *runtime)
-{
-	atomic_fetch_sub_explicit(&runtime->movable_alive, 1, memory_order_relaxed); /* a count */
-}
-
-/* --- sleeping ------------------------------------------------------------------------- */
-
-/* Spares off duty are not counted: they are not announced when they sleep. */
-static bool all_asleep(struct runtime *runtime)
-{
-	unsigned places = atomic_load_explicit(&runtime->places, memory_order_acquire);
-
-	for (unsigned i = 0; i < places; i++)
-		if (!idle_sleeps(&runtime->idle, i) && !worker_is_off_duty(runtime->workers[i]))
-			return false;
-	return true;
-}
-
-/* N2. Two that have ended the last tasks, each of its own, come by here: the fence lets one of
- * them see the other's count, and main's ticket, or main see both. */
-static void check_drained(struct worker *worker)
-{
-	full_fence();
-	weft__runtime_check_drained(worker);
-}
-
-int64_t weft__share_before_sleep(struct worker *worker, int64_t timeout_ns)
-{
-	struct runtime *runtime = worker->runtime;
-	uint32_t nobody = 0;
-
-	if (worker_is_off_duty(worker)) {
-		check_drained(worker); /* it does not announce itself */
-		return worker->queue.head || atomic_load(&runtime->stopping) ? 0 : timeout_ns;
-	}
-	worker->announced = true;
-	idle_announce(&runtime->idle, worker->place);
-	check_drained(worker);
-	worker->saw_work = work_anywhere(runtime);
-	if (worker->queue.head || worker->saw_work || atomic_load(&runtime->stopping))
-		return 0;
-	/* H3. With nobody awake there is nobody to watch; whoever wakes up first sees to it
-	 * that there is a lookout again. */
-	if (!atomic_load(&runtime->movable_alive) || /* pairs with weft__share_watch() */
-	    all_asleep(runtime) ||
-	    !atomic_compare_exchange_strong(&runtime->lookout, &nobody, worker->index))
-		return timeout_ns;
-	worker->lookout = true;
-	return timeout_ns < 0 || timeout_ns > LOOKOUT_NS ? LOOKOUT_NS : timeout_ns;
-}
-
-/* Reports for a worker that has not looked for long. Its own tasks among those that are
- * woken go to its inbox; those that may move, to us. */
-static void serve(struct worker *worker, struct worker *other, int64_t now_ns)
-{
-	int64_t looked_ns = atomic_load_explicit(&other->last_look_ns, memory_order_relaxed);
-
-	if (other == worker || atomic_load(&other->sleeping))
-		return;
-	if (now_ns - looked_ns < STALE_NS &&
-	    !atomic_load_explicit(&other->covered, memory_order_relaxed))
-		return;
-	weft__movers_fire(&other->movers, now_ns);
-	weft__poller_wait_for(&worker->poller, &other->poller,
-			      atomic_load_explicit(&weft__on_fd_ready, memory_order_relaxed));
-}
-
-static void keep_watch(struct worker *worker)
-{
-	struct runtime *runtime = worker->runtime;
-	unsigned places = atomic_load_explicit(&runtime->places, memory_order_acquire);
-	int64_t now_ns = weft__now();
-
-	for (unsigned i = 0; i < places; i++)
-		serve(worker, runtime->workers[i], now_ns);
-	worker->lookout = false;
-	atomic_store(&runtime->lookout, 0);
-}
-
-void weft__share_after_sleep(struct worker *worker)
-{
-	struct runtime *runtime = worker->runtime;
-
-	if (!worker->announced)
-		return;
-	worker->announced = false;
-	worker->spinning = idle_withdraw(&runtime->idle, worker->place);
-	if (worker->lookout)
-		keep_watch(worker);
-	if (!worker->queue.head)
-		return;
-	/* Work has come while everybody slept: somebody must watch over us now. */
-	if (atomic_load_explicit(&runtime->movable_alive, memory_order_relaxed) &&
-	    !atomic_load_explicit(&runtime->lookout, memory_order_relaxed))
-		notify(runtime);
+	if (duty && weft__share_anywhere(worker->runtime))
+		share_notify(worker->runtime);
 }

@@ -89,7 +89,7 @@ static coldpath void __attribute__((noreturn)) die(const struct task *self, cons
 		weft__die("task %llu \"%s\" (spawned at %s) was about to join the first of them",
 			  id, task_name(self), site_of(self));
 	weft__die("task %llu \"%s\" (spawned at %s) was about to wait for %s %p, held by the first "
-		  "of them",
+		  "of them; take locks in one order everywhere, or wait with a deadline",
 		  id, task_name(self), site_of(self), noun, (const void *)object);
 }
 

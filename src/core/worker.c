@@ -53,7 +53,7 @@ int weft__worker_poll(struct worker *worker, int64_t timeout_ns)
 				 atomic_load_explicit(&weft__on_fd_ready, memory_order_relaxed));
 }
 
-/* Lookouts read it (share.c): relaxed, they only compare it with their own clock. */
+/* Lookouts read it (lookout.c): relaxed, they only compare it with their own clock. */
 static inline void set_last_look(struct worker *worker, int64_t now_ns)
 {
 	atomic_store_explicit(&worker->last_look_ns, now_ns, memory_order_relaxed);

@@ -68,7 +68,7 @@ struct worker {
 	int64_t oldest_ns;     /* when that was last done */
 	uint8_t oldest_turn;   /* counts down to a look at what has waited longest */
 	bool crowded;          /* new tasks wait outside of the queue: crowd.h */
-	bool lookout;          /* sleeps on behalf of the busy ones: share.c */
+	bool lookout;          /* sleeps on behalf of the busy ones: lookout.c */
 	bool announced;        /* in runtime->idle, as a sleeper */
 	bool spinning;         /* counted in runtime->idle, by whoever woke us */
 	bool orphan;           /* in the child of a fork: main is not there (fork.c) */

@@ -201,7 +201,8 @@ static bool put_other(struct task *task, void *arg)
 	if (!weft__task_view(task, &view) || !view.waiting || circle_of(task, &first))
 		return true;
 	if (!report->others)
-		weft__out(&report->out, "  and in no circle:\n");
+		weft__out(&report->out, report->circles ? "  and in no circle:\n"
+							: "  none of them in a circle:\n");
 	if (report->others++ < OTHERS_SHOWN)
 		put_wait(&report->out, task);
 	return true;

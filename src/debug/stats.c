@@ -65,6 +65,8 @@ int weft_stats(weft_stats_data *ret_stats)
 	struct runtime *runtime;
 	weft_stats_data sum = { .alive = 1 };
 
+	if (!ret_stats)
+		return -EINVAL;
 	if (!worker)
 		return -EPERM;
 	runtime = worker->runtime;
@@ -87,6 +89,8 @@ int weft_stats_worker(unsigned place, weft_stats_data *ret_stats)
 	struct runtime *runtime;
 	weft_stats_data one = { 0 };
 
+	if (!ret_stats)
+		return -EINVAL;
 	if (!worker)
 		return -EPERM;
 	runtime = worker->runtime;

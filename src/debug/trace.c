@@ -102,7 +102,7 @@ static void stop_at_exit(void)
 		return;
 	rc = weft_trace_stop();
 	if (rc < 0 && rc != -EALREADY)
-		weft__warn("the trace could not be written to %s: error %d", trace_path, -rc);
+		weft__warn("the trace could not be written to %s: %s", trace_path, strerror(-rc));
 }
 
 LOCK_OVER_FORK(lock)
@@ -163,7 +163,7 @@ void weft__trace_init(void)
 		return;
 	rc = weft_trace_start(path, 0);
 	if (rc < 0 && rc != -EBUSY)
-		weft__warn("WEFT_TRACE=%s: error %d", path, -rc);
+		weft__warn("WEFT_TRACE=%s: no trace is recorded: %s", path, strerror(-rc));
 }
 
 /* --- stop ------------------------------------------------------------------ */

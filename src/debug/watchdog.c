@@ -12,6 +12,7 @@
 #include <fcntl.h>
 #include <pthread.h>
 #include <stdlib.h>
+#include <string.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -106,11 +107,16 @@ static void tell(const struct worker *worker, int64_t stuck_ns)
 	out = (struct out){ .fd = 2 };
 	if (answered && weft__task_view(snapshot->task, &view)) {
 		weft__describe_task(snapshot->task, who);
-		weft__describe_site(&view, site);
+		if (view.copy.task.flags & TASK_THREAD)
+			weft__format(site, sizeof(site), "the start of its thread: main");
+		else
+			weft__describe_site(&view, site);
 	}
-	weft__out(&out, "weft: watchdog: worker %u has been kept by %s for %s%s\n", worker->index,
-		  answered ? who : "a task", weft__text_duration(text, stuck_ns),
-		  blocked ? "; its thread is blocked in a system call" : "");
+	weft__out(
+		&out, "weft: watchdog: worker %u has been kept by %s for %s%s\n", worker->index,
+		answered ? who : "a task", weft__text_duration(text, stuck_ns),
+		blocked ? "; its thread is blocked in a system call, which belongs into weft_offload()"
+			: "; weft_task_yield() would let others run");
 	if (answered && site[0])
 		weft__out(&out, "  spawned at %s; it is in\n", site);
 	if (answered)
@@ -252,6 +258,7 @@ void weft__watchdog_init(void)
 	const char *text = getenv("WEFT_WATCHDOG_MS");
 	long ms = DEFAULT_MS;
 	char *end;
+	int rc;
 
 	pthread_atfork(NULL, NULL, forget_in_child);
 	if (text && *text) {
@@ -261,6 +268,7 @@ void weft__watchdog_init(void)
 			ms = DEFAULT_MS;
 		}
 	}
-	if (ms && weft_watchdog(ms * INT64_C(1000000)) < 0)
-		weft__warn("no thread for the watchdog");
+	rc = ms ? weft_watchdog(ms * INT64_C(1000000)) : 0;
+	if (rc < 0)
+		weft__warn("no thread for the watchdog: %s", strerror(-rc));
 }

@@ -392,7 +392,9 @@ static void warn_word(const char *word, size_t length)
 	char copy[32] = "";
 
 	strncat(copy, word, length < sizeof copy ? length : sizeof copy - 1);
-	weft__warn("WEFT_HOOKS: no group is named \"%s\"", copy);
+	weft__warn(
+		"WEFT_HOOKS: no group is named \"%s\"; there are io, time, dns, sync, all and none",
+		copy);
 }
 
 /* WEFT_HOOKS=io,time,dns: only these. "none": none. Unknown words are reported:

@@ -19,7 +19,7 @@
  *    to arm it in this generation. Arming reports what is ready at that moment,
  *    so nothing that came before is lost, and another worker that does not look
  *    at its poller cannot delay this one. For a movable task any poller of its runtime
- *    will do: there others look when its worker does not (H3 of core/share.c).
+ *    will do: there others look when its worker does not (H3 of core/lookout.c).
  * F6 An event wakes every waiter of its directions, oldest first. The first to
  *    run takes what there is, and clears the bit if that was all; the others
  *    find it cleared and park again without a system call. Waking all is what

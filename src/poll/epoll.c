@@ -12,6 +12,7 @@
 #include <fcntl.h>
 #include <limits.h>
 #include <stdatomic.h>
+#include <string.h>
 #include <sys/epoll.h>
 #include <sys/eventfd.h>
 #include <sys/resource.h>
@@ -320,9 +321,9 @@ int weft__poller_wait(struct poller *poller, int64_t timeout_ns, poll_ready_fn *
 	poller->polls++;
 	if (unlikely(count < 0)) {
 		if (count != -EINTR)
-			weft__die("epoll_wait: error %d; has the program closed "
+			weft__die("epoll_wait: %s; has the program closed "
 				  "a descriptor that is not its own?",
-				  (int)-count);
+				  strerror((int)-count));
 		return 0;
 	}
 	/* A full buffer is not refilled: the first of these tasks would be cold

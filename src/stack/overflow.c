@@ -95,7 +95,10 @@ static void report(const struct victim *victim, const char *what)
 		   victim->shared ? "shared " : "", what, remedy);
 }
 
-enum { FRAME_BELOW_BYTES = 256 /* red zone, and what a call pushes */ };
+enum {
+	FRAME_BELOW_BYTES = 256, /* red zone, and what a call pushes */
+	THREAD_FRAME_BYTES = 65536
+};
 #define FRAME_MAX_BYTES ((uintptr_t)64 << 20)
 
 /* --- whose stack -------------------------------------------------------------------- */
@@ -182,6 +185,41 @@ static void report_stale_pointer(void)
 		   who);
 }
 
+/* --- other crashes -------------------------------------------------------------------- */
+
+static const char *name_of(int sig)
+{
+	return sig == SIGBUS ? "SIGBUS" : "SIGSEGV";
+}
+
+/* A frame of a thread's own stack that meets the end of it: pages as near as that are mapped
+ * otherwise. */
+static bool is_near(const char *addr, const char *sp)
+{
+	return addr >= sp - FRAME_BELOW_BYTES && addr < sp + THREAD_FRAME_BYTES;
+}
+
+/* The default action follows, which says neither who it was nor why. */
+static void report_crash(int sig, const siginfo_t *info, const char *sp)
+{
+	struct victim victim = { .strand = running_strand() };
+	const char *addr = info->si_addr;
+	char who[WHO_BYTES];
+
+	if (!victim.strand)
+		return; /* a thread that is none of ours */
+	describe(&victim, who, sizeof(who));
+	if (!victim_of_strand(victim.strand, &victim) && is_near(addr, sp))
+		weft__warn(
+			"stack overflow in %s: the thread's own stack is used up; see ulimit -s and "
+			"pthread_attr_setstacksize(3).",
+			who);
+	else if (info->si_code == SI_KERNEL)
+		weft__warn("%s in %s, at an address that cannot be.", name_of(sig), who);
+	else
+		weft__warn("%s in %s, at address %p.", name_of(sig), who, (const void *)addr);
+}
+
 /* --- the handler --------------------------------------------------------------------- */
 
 /* As if we had not been there: the default action, on the instruction that
@@ -224,16 +262,19 @@ static void chain(int sig, siginfo_t *info, void *ucontext, struct sigaction *ea
 static void on_fault(int sig, siginfo_t *info, void *ucontext)
 {
 	static const void *_Atomic said; /* a handler that returns faults again: once is enough */
+	struct sigaction *earlier = sig == SIGBUS ? &earlier_bus : &earlier_segv;
+	const char *sp = ucontext_stack_pointer(ucontext);
 	struct victim victim;
 
-	if (info->si_code > 0 && info->si_addr != said &&
-	    find_victim(info->si_addr, ucontext_stack_pointer(ucontext), &victim)) {
+	if (info->si_code > 0 && info->si_addr != said && find_victim(info->si_addr, sp, &victim)) {
 		said = info->si_addr;
 		report(&victim, "");
 	} else if (WEFT_POISON_VACATED && info->si_code > 0 && is_stale_pointer(info, ucontext)) {
 		report_stale_pointer();
+	} else if (info->si_code > 0 && earlier->sa_handler == SIG_DFL) {
+		report_crash(sig, info, sp);
 	}
-	chain(sig, info, ucontext, sig == SIGBUS ? &earlier_bus : &earlier_segv);
+	chain(sig, info, ucontext, earlier);
 }
 
 static int install_result;

@@ -4,7 +4,8 @@
  *
  * A handler of SIGSEGV and SIGBUS, on a signal stack of its own, looks whether
  * the fault lies in the guard of a stack of ours; if so it says whose, where it
- * was spawned, how large it is and what helps. Then everything goes on as
+ * was spawned, how large it is and what helps. Of another crash it names the task or
+ * coroutine, where nobody but the default action comes next. Then everything goes on as
  * without it: an earlier handler is called, or the default action kills the
  * process, with the core dump at the faulting instruction.
  *

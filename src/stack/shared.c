@@ -85,7 +85,7 @@ int weft_stack_group_new(weft_stack_group **ret_group, unsigned count, size_t st
 	weft_stack_group *group;
 	struct stack_slot slot;
 
-	if (!count || count > 65536 || class < 0)
+	if (!ret_group || !count || count > 65536 || class < 0)
 		return -EINVAL;
 	group = weft__calloc(1, sizeof(*group) + count * sizeof(group->stacks[0]));
 	if (!group)

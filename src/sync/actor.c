@@ -8,6 +8,7 @@
 #include <base/fault.h>
 #include <core/runtime.h>
 #include <sync/actor.h>
+#include <sync/ref.h>
 #include <weft/task.h>
 
 enum { LEFT_BY_EXIT = INT_MIN };
@@ -37,7 +38,7 @@ void weft_actor_free(weft_actor *actor)
 {
 	if (!actor)
 		return;
-	if (ref_put(&actor->handles))
+	if (ref_drop(&actor->handles, "weft_actor_free", actor))
 		weft__mailbox_stop(actor, WEFT_ACTOR_DRAIN);
 	weft__actor_put(actor);
 }

@@ -9,6 +9,7 @@
 #include <base/log.h>
 #include <base/peek.h>
 #include <sync/chan.h>
+#include <sync/ref.h>
 
 /* --- names ------------------------------------------------------------------------------- */
 
@@ -36,7 +37,7 @@ int weft_chan_new(weft_chan **ret_chan, size_t elem_bytes, size_t capacity)
 {
 	weft_chan *chan;
 
-	if (elem_bytes > ELEM_MAX)
+	if (!ret_chan || elem_bytes > ELEM_MAX)
 		return -EINVAL;
 	chan = weft__calloc(1, sizeof *chan);
 	if (!chan)
@@ -60,7 +61,7 @@ int weft_timer_new(weft_chan **ret_timer, int64_t when_ns, int64_t period_ns)
 	weft_chan *timer;
 	int rc;
 
-	if (when_ns < 0 || period_ns < 0)
+	if (!ret_timer || when_ns < 0 || period_ns < 0)
 		return -EINVAL;
 	rc = weft_chan_new(&timer, sizeof(int64_t), 0);
 	if (rc < 0)
@@ -83,11 +84,11 @@ weft_chan *weft_chan_ref(weft_chan *chan)
 
 void weft_chan_free(weft_chan *chan)
 {
-	if (!chan || !ref_put(&chan->refs))
+	if (!chan || !ref_drop(&chan->refs, "weft_chan_free", chan))
 		return;
 	if (!waitq_empty(&chan->receivers) || !waitq_empty(&chan->senders))
 		weft__die("weft_chan_free: channel %p loses its last reference while somebody "
-			  "waits in it",
+			  "waits in it; close it first, and let each user have a reference",
 			  (void *)chan);
 	weft__values_fini(&chan->values);
 	weft__free(chan);

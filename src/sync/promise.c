@@ -6,6 +6,7 @@
 #include <base/log.h>
 #include <base/peek.h>
 #include <sync/promise.h>
+#include <sync/ref.h>
 
 enum { ERROR_MIN = -4095 };
 
@@ -42,8 +43,11 @@ static const struct waitable_kind kind = {
 
 int weft_promise_new(weft_promise **ret_promise)
 {
-	weft_promise *promise = weft__calloc(1, sizeof *promise);
+	weft_promise *promise;
 
+	if (!ret_promise)
+		return -EINVAL;
+	promise = weft__calloc(1, sizeof *promise);
 	if (!promise)
 		return -ENOMEM;
 	promise->waitable.kind = &kind;
@@ -71,7 +75,7 @@ static void give_up(weft_promise *promise)
 	if (!waitq_empty(&promise->waiters) || !waitq_empty(&promise->followers) ||
 	    !list_empty(&promise->watches))
 		weft__die("weft_promise_free: promise %p loses its last reference while somebody "
-			  "awaits it",
+			  "awaits it; settle it first, and let each user have a reference",
 			  (void *)promise);
 	if (weft__promise_settle(promise, WEFT_PROMISE_REJECTED, -EPIPE, NULL, &reactions) == 0)
 		weft__promise_react(reactions);
@@ -79,7 +83,7 @@ static void give_up(weft_promise *promise)
 
 void weft_promise_free(weft_promise *promise)
 {
-	if (!promise || !ref_put(&promise->refs))
+	if (!promise || !ref_drop(&promise->refs, "weft_promise_free", promise))
 		return;
 	if (!promise_settled(promise))
 		give_up(promise);

@@ -99,10 +99,8 @@ static size_t describe_gather(const struct waitable *object, char *buf, size_t s
 static const struct waitable_kind gather_kind = { .noun = "promises", .describe = describe_gather };
 
 /* Does the state of one of them end the wait? */
-static inline bool decides(const struct gather *gather, weft_promise *promise)
+static inline bool decides(const struct gather *gather, uint32_t state)
 {
-	uint32_t state = promise_state(promise);
-
 	return state != WEFT_PROMISE_PENDING && (!gather->all || state != WEFT_PROMISE_RESOLVED);
 }
 
@@ -113,9 +111,11 @@ static int look(const struct gather *gather)
 	unsigned resolved = 0;
 
 	for (unsigned i = 0; i < gather->count; i++) {
-		if (decides(gather, gather->promises[i]))
+		uint32_t state = promise_state(gather->promises[i]); /* once: it may change */
+
+		if (decides(gather, state))
 			return (int)i;
-		resolved += promise_settled(gather->promises[i]);
+		resolved += state != WEFT_PROMISE_PENDING;
 	}
 	return resolved == gather->count && gather->all ? (int)gather->count : NO_VERDICT;
 }
@@ -132,7 +132,7 @@ static int arm(struct gather *gather, uint64_t ticket)
 		if (!watch_counted(promise, watch, ticket, (int)i,
 				   gather->all ? &gather->left : NULL))
 			continue;
-		if (decides(gather, promise))
+		if (decides(gather, promise_state(promise)))
 			return (int)i;
 		ours++;
 	}

@@ -102,7 +102,7 @@ int weft_scope_open(weft_scope **ret_scope, unsigned flags)
 	struct scope *scope;
 	int rc = 0;
 
-	if (flags & ~(unsigned)WEFT_SCOPE_ALL)
+	if (!ret_scope || flags & ~(unsigned)WEFT_SCOPE_ALL)
 		return -EINVAL;
 	if (!weft__task_self(&rc))
 		return rc;

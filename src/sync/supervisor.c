@@ -12,16 +12,17 @@
  */
 #include <base/fault.h>
 #include <sync/actor.h>
+#include <sync/ref.h>
 #include <weft/time.h>
 
 enum { RESTARTS_MAX = 65536 };
 
 struct weft_supervisor {
-	struct spinlock lock;
-	_Atomic uint32_t refs;
-	bool closed; /* given up, or stopped */
-	int error;   /* with which it has given up */
 	struct list actors;
+	struct spinlock lock;
+	_Atomic uint32_t refs; /* not among the first 16 bytes: ref.h */
+	bool closed;           /* given up, or stopped */
+	int error;             /* with which it has given up */
 	weft_promise *done;
 	weft_supervisor_attr attr;
 	uint64_t restarts;
@@ -63,7 +64,7 @@ weft_supervisor *weft_supervisor_ref(weft_supervisor *supervisor)
 
 void weft_supervisor_free(weft_supervisor *supervisor)
 {
-	if (!supervisor || !ref_put(&supervisor->refs))
+	if (!supervisor || !ref_drop(&supervisor->refs, "weft_supervisor_free", supervisor))
 		return;
 	if (supervisor->attr.above)
 		weft__actor_put(supervisor->attr.above);

@@ -74,7 +74,7 @@ check none       says "enabled 0 io 0 time 0 dns 0 sync 0" with none
 check io_only    says "enabled 1 io 1 time 0 dns 0 sync 0" with io
 check time_dns   says "enabled 1 io 0 time 1 dns 1 sync 0" with time,dns
 check sync_only  says "enabled 1 io 0 time 0 dns 0 sync 1" with sync
-check misspelt   says 'weft: WEFT_HOOKS: no group is named "tim"' with tim,io
+check misspelt   says 'weft: WEFT_HOOKS: no group is named "tim"; there are io, time, dns, sync, all and none' with tim,io
 check misspelt_2 says "enabled 1 io 1 time 0 dns 0 sync 0" with tim,io
 
 # Row 78: the hook library says that it was built for release 9.9.9.

@@ -130,7 +130,7 @@ TEST(shared, row24_other_faults_are_not_called_so)
 	struct death death = run_to_death(die_otherwise, NULL);
 
 	CHECK_EQ(death.signal, SIGSEGV);
-	CHECK(strstr(death.text, "weft:") == NULL);
+	CHECK(strstr(death.text, "frames") == NULL);
 }
 #endif
 

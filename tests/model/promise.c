@@ -328,9 +328,29 @@ static const struct model both_alone =
 	PROMISE_MODEL(.name = "all of two", .setup = setup, .check = check_both,
 		      .threads = { awaits_both, resolver, resolver_of_second });
 
+/* One is not: that is the outcome, whenever it comes. */
+static void rejecter_of_second(void)
+{
+	shared.resolved[1] = weft_promise_reject(&shared.promises[1], -EIO);
+}
+
+static void check_one_rejected(void)
+{
+	MODEL_CHECK(shared.resolved[0] == 0 && shared.resolved[1] == 0);
+	MODEL_CHECK(shared.awaited == -EIO);
+	check_left(&shared.promises[0]);
+	check_left(&shared.promises[1]);
+}
+
+static const struct model one_rejected =
+	PROMISE_MODEL(.name = "all of two, one is rejected", .setup = setup,
+		      .check = check_one_rejected,
+		      .threads = { awaits_both, resolver, rejecter_of_second });
+
 TEST_LIMIT(promise, all_of_two, 60)
 {
 	model_must_hold(&both_alone);
+	model_must_hold(&one_rejected);
 }
 
 TEST_LIMIT(promise, all_of_two_and_task_cancelled, 60)

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT
  *
- * share.c - core/share.c, inbox.c and injector.c as they are: workers that look for work,
+ * share.c - core/share.c, lookout.c, inbox.c and injector.c as they are: workers that look for work,
  * steal, keep batches, sleep, and are woken. Only the loop around them stands here, as
  * in worker.c; and time, descriptors and chance, of which there are none.
  *
@@ -25,6 +25,7 @@ static void check_not_ended(void);
 #include <core/inbox.c>
 #include <core/injector.c>
 #include <core/share.c>
+#include <core/lookout.c>
 
 enum { WORKERS = 3, TASKS = 3 };
 enum mutants { KEEPS_DUTY = 1, VISITORS_LEFT };
@@ -268,7 +269,7 @@ static void injecting(void)
 	shared.tasks[0].task.next = &shared.tasks[1].task;
 	weft__injector_push(&runtime.injector, &shared.tasks[0].task, &shared.tasks[1].task, 2);
 	model_checkpoint(6);
-	notify(&runtime);
+	share_notify(&runtime);
 }
 
 static const struct model injected = SHARE_MODEL(.name = "share, a batch is injected",

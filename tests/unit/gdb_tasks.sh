@@ -158,7 +158,7 @@ output=$dir/nothing
 	strip -g -o "$dir/stripped" "$static" &&
 		run_gdb -ex 'break checkpoint' -ex run -ex 'weft tasks' "$dir/stripped"
 } >"$output" </dev/null 2>&1
-check no_process    says 'no process' 'There is no process and no core file'
+check no_process    says 'no process' 'There is no process and no core file: start the program first'
 check no_weft       says 'no weft' 'There is no libweft in this program'
 check no_debug_info says 'no debug info' 'This libweft has no debug info'
 finish

@@ -29,6 +29,8 @@ MASK = (1 << 64) - 1
 
 # --- libweft's debug info -----------------------------------------------------
 
+NO_PROCESS = "There is no process and no core file: start the program first."
+
 
 class Weft:
     """Symbols and types of the libweft in this program; made anew by each command."""
@@ -40,7 +42,7 @@ class Weft:
         self.block = anchor.symtab.static_block()
         self.inferior = gdb.selected_inferior()
         if not self.inferior.threads():
-            raise gdb.GdbError("There is no process and no core file.")
+            raise gdb.GdbError(NO_PROCESS)
         self.task = self.type("task")
         self.private = self.type("private_task")
         self.coroutine = self.type("coroutine")
@@ -55,6 +57,8 @@ class Weft:
             gdb.parse_and_eval("(void *)&weft_spawn_at")
         except gdb.error:
             return "There is no libweft in this program (or it is not loaded yet)."
+        if not gdb.selected_inferior().threads():
+            return NO_PROCESS  # and so no shared library yet
         return (
             "This libweft has no debug info, so its tasks cannot be found: "
             "install it unstripped (it is built with -g by default)."
