@@ -37,6 +37,7 @@ static void ring_bell(int number, ...)
 #define weft__park(self, kind, until) weft__guest_park((self), (until))
 
 #include <sync/lot.c>
+#include <sync/lot_wake.c>
 #include <sync/post.c>
 #include <sync/word.c>
 
