@@ -100,8 +100,7 @@ int weft__co_cond_wait(struct stCoCond_t *cond, int timeout_ms)
 	ticket = weft__park_begin(self);
 	rc = ticket ? wait_in(cond, wait, ticket, deadline_ns) : -ECANCELED;
 	weft__free(wait);
-	if (rc == -ECANCELED)
-		weft__handoff_check();
+	weft__handoff_check();
 	if (rc == -ETIMEDOUT)
 		errno = ETIMEDOUT;
 	return 0;

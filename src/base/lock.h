@@ -56,4 +56,13 @@ static inline void lock_drop(struct lock *lock)
 		lock_drop(&(lock)); \
 	}
 
+/**
+ * AT_LOAD_BEFORE_FORKS - of a function that registers such handlers, when libweft is loaded
+ * @nth: 1, 2, ...: an outer lock after those that are taken inside of it
+ *
+ * As early as can be: what is registered first is asked last before a fork. A handler of the program's
+ * may lock a mutex, which in a task parks, and then nothing of weft's must be locked.
+ */
+#define AT_LOAD_BEFORE_FORKS(nth) __attribute__((constructor(100 + (nth))))
+
 #endif

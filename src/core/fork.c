@@ -18,12 +18,15 @@
 #include <string.h>
 
 #include <base/clock.h>
+#include <base/lock.h>
 #include <base/log.h>
 #include <base/syscall.h>
 #include <core/deadline.h>
 #include <core/exit.h>
 #include <core/runtime.h>
 
+/* Others use it, and so this file is part of every static link, where a constructor alone would not
+ * bring it in. */
 uint64_t weft__first_id;
 
 static void reset_queues(struct worker *worker)
@@ -107,7 +110,7 @@ static void in_child(void)
 		weft__die("fork: the child has no epoll of its own: error %d", -rc);
 }
 
-void weft__fork_init(void)
+AT_LOAD_BEFORE_FORKS(3) static void register_fork(void)
 {
 	pthread_atfork(weft__registry_lock, weft__registry_unlock, in_child);
 }

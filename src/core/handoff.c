@@ -144,6 +144,7 @@ static int adopt(struct worker *worker, struct task *task)
 		return -ESRCH;
 	/* relaxed: there is one thread, and nobody has a handle */
 	atomic_store_explicit(&task->id, weft__runtime_next_id(worker), memory_order_relaxed);
+	weft__deadline_forked(task);
 	if (task_state(task) != TASK_NEW)
 		weft__runtime_task_began(worker);
 	return 0;
@@ -185,6 +186,10 @@ static always_inline void hand_over(struct worker *worker, struct task *self, st
 	task_set_state(self, TASK_READY);
 	queue_push_front(&worker->queue, self);
 	queue_push_front(&worker->queue, task);
+	/* This is no yield, before which a crowd of new ones runs (Y3 of crowd.h): so the pick does
+	 * not look at them. Only a trace needs to see each pick. */
+	if (unlikely(worker->crowded) && !weft__thread.trace)
+		worker->budget++;
 	worker_leave(worker, self, false);
 	if (own)
 		own->resuming = false;
@@ -212,6 +217,30 @@ RETURNS_BY_JUMP void weft__handoff_resume(struct handoff *hand)
 	hand_over(weft__thread.worker, weft__thread.task, hand->task);
 }
 
+/* Has its wait handed nothing over that is its own now, and lies in the place of the links by which
+ * it was queued? What it waited for is what it left the CPU with, unless it was woken on the way
+ * (TASK_READY: who knows). A positive result is that of a select. */
+static bool has_got_nothing(const struct task *task)
+{
+	switch (task->ext->left_as) {
+	case WAIT_SLEEP:
+	case WAIT_FD:
+	case WAIT_FDS:
+	case WAIT_OFFLOAD:
+	case WAIT_ADDRESS:
+		return task->result <= 0;
+	default:
+		return false;
+	}
+}
+
+/* It has been taken, and may have been woken before: then as if it had been cancelled. */
+static void make_cancelled(struct task *task)
+{
+	if (task_state(task) == TASK_READY && has_got_nothing(task))
+		task->result = -ECANCELED;
+}
+
 int weft__handoff_end(struct handoff *hand)
 {
 	struct worker *worker = weft__thread.worker;
@@ -230,7 +259,7 @@ int weft__handoff_end(struct handoff *hand)
 	rc = take(worker, task, -ECANCELED);
 	if (rc < 0)
 		return rc;
-	task->result = -ECANCELED; /* though it may have been woken before */
+	make_cancelled(task);
 	hand_over(worker, self, task);
 	return 0;
 }

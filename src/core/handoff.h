@@ -13,7 +13,8 @@
  *        queue before: | a | b |        after: | task | self | a | b |
  *
  * G1 So whatever the resumed task does next, suspend itself, wait or end, its resumer is
- *    the next to run; and resumes within resumes are a chain at the front of the queue.
+ *    the next to run; and resumes within resumes are a chain at the front of the queue. (In a
+ *    crowd of new tasks one that has waited for long may come between: Y4 of crowd.h.)
  * G2 A new one is in no queue, and is not counted, until it is resumed.
  * G3 One that has suspended itself has an open wait, shielded, of which nobody has the
  *    ticket but who resumes it.
@@ -80,9 +81,10 @@ void weft__handoff_yield(void) WEFT_PRIVATE;
 /**
  * weft__handoff_end - end it without running its frames any further (G5)
  *
- * Return: 0: it has ended, and on_end has been called; -EBUSY: it will, at the next call
- * in which it would wait: it runs, has resumed others, or what it waits for cannot be
- * given up; -EPERM (another thread's).
+ * Return: 0: it has ended, and on_end has been called; or it had been woken, with something that was
+ * handed over to it (a message, a lock), and ends as one with -EBUSY does. -EBUSY: it will, at
+ * the next call in which it would wait: it runs, has resumed others, or what it waits for cannot
+ * be given up; -EPERM (another thread's).
  */
 int weft__handoff_end(struct handoff *hand) WEFT_PRIVATE;
 

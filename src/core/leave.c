@@ -60,8 +60,10 @@ bool weft__leave_rare(struct worker *worker, struct task *self, struct task *nex
 		tell_of_locks();
 	if (self->flags & TASK_CANARY)
 		weft__leave_check_canary(self);
-	if (self->flags & WEFT_KEEP_FP)
+	if (self->flags & WEFT_KEEP_FP) {
 		weft__fp_swap(&self->ext->fp, &worker->fp);
+		self->ext->left_as = task_state(self);
+	}
 	if (!(self->flags & (WEFT_MIGRATE | TASK_CXX)))
 		return false;
 	weft__leave_whole(worker, self, next);

@@ -130,7 +130,7 @@ struct worker *weft__registry_lock_thread(pthread_t thread)
 
 void weft__registry_forked(const struct worker *kept)
 {
-	for (unsigned i = 1; i < WORKERS_MAX; i++)
+	for (unsigned i = 1; i <= weft__worker_high; i++)
 		if (atomic_load_explicit(&workers[i], memory_order_relaxed) != kept)
 			atomic_store_explicit(&workers[i], NULL, memory_order_relaxed);
 }

@@ -92,7 +92,6 @@ static void thread_end(void *arg)
 
 static void process_init(void)
 {
-	weft__fork_init();
 	weft__trace_init();
 	key_made = pthread_key_create(&thread_end_key, thread_end) == 0;
 	weft__leave_init();

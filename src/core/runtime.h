@@ -171,9 +171,6 @@ void weft__registry_forked(const struct worker *kept);
 
 /* --- fork.c ----------------------------------------------------------------------- */
 
-/** Once a process. */
-void weft__fork_init(void);
-
 /** Tasks with a lower id than this are of a parent process. */
 extern uint64_t weft__first_id;
 

@@ -112,6 +112,7 @@ struct task_ext {
 	struct handoff *handoff; /* handoff.h; or NULL */
 	struct fp_control fp;    /* with WEFT_KEEP_FP, while it does not run */
 	int exit_value;          /* once it ends by weft_exit(): exit.h, X1 */
+	enum task_state left_as; /* with WEFT_KEEP_FP: its state when it left the CPU last */
 };
 
 struct task {

@@ -175,6 +175,7 @@ static void tell(const struct task *self, const struct record *news)
 	char who[WHAT_BYTES];
 
 	report->out = (struct out){ .fd = 2 };
+	memset(&report->unwinder, 0, sizeof(report->unwinder)); /* of the last time */
 	weft__modules_load(&report->unwinder.modules);
 	weft__describe_task(self, who);
 	weft__out(&report->out,

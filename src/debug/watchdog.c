@@ -157,7 +157,8 @@ static void look_at(struct ward *ward, struct worker *worker, int64_t now_ns, in
 	    looked_ns != ward->looked_ns ||
 	    atomic_load_explicit(&worker->sleeping, memory_order_relaxed) || !matters(worker)) {
 		come_free(ward);
-		*ward = (struct ward){ worker, switches, looked_ns, now_ns, false, false };
+		/* The clock after the look: who is kept from both is not kept by a task. */
+		*ward = (struct ward){ worker, switches, looked_ns, weft__now(), false, false };
 		return;
 	}
 	if (now_ns - ward->since_ns < period)

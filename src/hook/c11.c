@@ -7,7 +7,7 @@
 #include <pthread.h>
 #include <threads.h>
 
-#include <hook/hook.h>
+#include <hook/mutex.h>
 
 const char weft__hook_link_c11;
 
@@ -42,17 +42,18 @@ static int result_of(int error)
 
 HOOK int mtx_lock(mtx_t *mutex)
 {
-	return result_of(pthread_mutex_lock(mutex_of(mutex)));
+	return result_of(weft__hook_mutex_lock_at(mutex_of(mutex), __builtin_return_address(0)));
 }
 
 HOOK int mtx_trylock(mtx_t *mutex)
 {
-	return result_of(pthread_mutex_trylock(mutex_of(mutex)));
+	return result_of(weft__hook_mutex_trylock_at(mutex_of(mutex), __builtin_return_address(0)));
 }
 
 HOOK int mtx_timedlock(mtx_t *restrict mutex, const struct timespec *restrict until)
 {
-	return result_of(pthread_mutex_timedlock(mutex_of(mutex), until));
+	return result_of(
+		weft__hook_mutex_timedlock_at(mutex_of(mutex), until, __builtin_return_address(0)));
 }
 
 HOOK int mtx_unlock(mtx_t *mutex)

@@ -4,7 +4,7 @@
  * (sync/lot.h), and its thread goes on.
  *
  * M1 The mutex is libc's all the time: a task takes it by libc's trylock and gives it back by libc's
- *    unlock. So plain threads, which wait as libc has it, and code that no hook sees work beside.
+ *    unlock. So plain threads, which wait as libc has it, work beside.
  * M2 Whoever unlocks looks into the lot afterwards: in a task or not.
  * M3 Of recursive and error-checking ones libc takes the thread for the owner, and a thread has many
  *    tasks. While a task has such a mutex, libc's owner is nobody, its depth is 1, and who it
@@ -241,28 +241,43 @@ static noinline int noted(int rc, const pthread_mutex_t *mutex, const void *site
 	return rc;
 }
 
-#define NOTED(call, mutex) \
-	(likely(!weft__thread.task) ? (call) : noted((call), (mutex), __builtin_return_address(0)))
+#define NOTED(call, mutex, site) \
+	(likely(!weft__thread.task) ? (call) : noted((call), (mutex), (site)))
 
-HOOK int pthread_mutex_lock(pthread_mutex_t *mutex)
+static always_inline int lock_at(pthread_mutex_t *mutex, const void *site)
 {
 	struct task *self = hooked_mutex(mutex);
 
 	if (likely(!self))
-		return NOTED(weft__real.pthread_mutex_lock(mutex), mutex);
-	return lock(self, mutex, __builtin_return_address(0));
+		return NOTED(weft__real.pthread_mutex_lock(mutex), mutex, site);
+	return lock(self, mutex, site);
+}
+
+int weft__hook_mutex_lock_at(pthread_mutex_t *mutex, const void *site)
+{
+	return lock_at(mutex, site);
+}
+
+HOOK int pthread_mutex_lock(pthread_mutex_t *mutex)
+{
+	return lock_at(mutex, __builtin_return_address(0));
 }
 HOOK_ALIAS(__pthread_mutex_lock, pthread_mutex_lock);
 
-HOOK int pthread_mutex_trylock(pthread_mutex_t *mutex)
+int weft__hook_mutex_trylock_at(pthread_mutex_t *mutex, const void *site)
 {
 	struct task *self = hooked_mutex(mutex);
 	int rc;
 
 	if (likely(!self))
-		return NOTED(weft__real.pthread_mutex_trylock(mutex), mutex);
+		return NOTED(weft__real.pthread_mutex_trylock(mutex), mutex, site);
 	rc = try_once(self, mutex);
 	return rc == EDEADLK ? EBUSY : rc;
+}
+
+HOOK int pthread_mutex_trylock(pthread_mutex_t *mutex)
+{
+	return weft__hook_mutex_trylock_at(mutex, __builtin_return_address(0));
 }
 HOOK_ALIAS(__pthread_mutex_trylock, pthread_mutex_trylock);
 
@@ -278,13 +293,19 @@ static int lock_until(struct task *self, pthread_mutex_t *mutex, clockid_t clock
 	return rc ? rc : wait_for(self, mutex, &until);
 }
 
-HOOK int pthread_mutex_timedlock(pthread_mutex_t *mutex, const struct timespec *abstime)
+int weft__hook_mutex_timedlock_at(pthread_mutex_t *mutex, const struct timespec *abstime,
+				  const void *site)
 {
 	struct task *self = hooked_mutex(mutex);
 
 	if (likely(!self))
-		return NOTED(weft__real.pthread_mutex_timedlock(mutex, abstime), mutex);
+		return NOTED(weft__real.pthread_mutex_timedlock(mutex, abstime), mutex, site);
 	return lock_until(self, mutex, CLOCK_REALTIME, abstime);
+}
+
+HOOK int pthread_mutex_timedlock(pthread_mutex_t *mutex, const struct timespec *abstime)
+{
+	return weft__hook_mutex_timedlock_at(mutex, abstime, __builtin_return_address(0));
 }
 
 HOOK int pthread_mutex_clocklock(pthread_mutex_t *mutex, clockid_t clock,
@@ -293,7 +314,8 @@ HOOK int pthread_mutex_clocklock(pthread_mutex_t *mutex, clockid_t clock,
 	struct task *self = hooked_mutex(mutex);
 
 	if (likely(!self))
-		return NOTED(weft__real.pthread_mutex_clocklock(mutex, clock, abstime), mutex);
+		return NOTED(weft__real.pthread_mutex_clocklock(mutex, clock, abstime), mutex,
+			     __builtin_return_address(0));
 	if (clock != CLOCK_MONOTONIC && clock != CLOCK_REALTIME)
 		return EINVAL;
 	return lock_until(self, mutex, clock, abstime);

@@ -64,6 +64,12 @@ static always_inline void mutex_told(pthread_mutex_t *mutex)
 int weft__hook_mutex_lock(struct task *self, pthread_mutex_t *mutex);
 int weft__hook_mutex_unlock(struct task *self, pthread_mutex_t *mutex);
 
+/** The hooks of these calls, by other names of theirs: @site is where it was called. */
+int weft__hook_mutex_lock_at(pthread_mutex_t *mutex, const void *site);
+int weft__hook_mutex_trylock_at(pthread_mutex_t *mutex, const void *site);
+int weft__hook_mutex_timedlock_at(pthread_mutex_t *mutex, const struct timespec *abstime,
+				  const void *site);
+
 /** False: it is an owned one, and neither the task's nor its thread's. */
 bool weft__hook_mutex_is_held(struct task *self, pthread_mutex_t *mutex);
 

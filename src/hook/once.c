@@ -172,18 +172,23 @@ static noinline int once_slow(_Atomic uint32_t *word, void (*fn)(void), const vo
 	return 0;
 }
 
-HOOK int pthread_once(pthread_once_t *once, void (*fn)(void))
+static always_inline int once_at(void *once, void (*fn)(void), const void *caller)
 {
-	_Atomic uint32_t *word = (_Atomic uint32_t *)(void *)once;
+	_Atomic uint32_t *word = once;
 
 	/* acquire pairs with settle() */
 	if (likely(atomic_load_explicit(word, memory_order_acquire) & DONE))
 		return 0;
-	return once_slow(word, fn, __builtin_return_address(0));
+	return once_slow(word, fn, caller);
+}
+
+HOOK int pthread_once(pthread_once_t *once, void (*fn)(void))
+{
+	return once_at(once, fn, __builtin_return_address(0));
 }
 HOOK_ALIAS(__pthread_once, pthread_once);
 
 HOOK void call_once(once_flag *flag, void (*fn)(void))
 {
-	pthread_once((pthread_once_t *)(void *)flag, fn);
+	once_at(flag, fn, __builtin_return_address(0));
 }

@@ -23,7 +23,6 @@
 #include <base/fault.h>
 #include <base/lock.h>
 #include <base/log.h>
-#include <base/only_once.h>
 #include <base/stack_cpu.h>
 #include <base/valgrind.h>
 #include <stack/arena.h>
@@ -45,11 +44,10 @@ static struct size_class {
 } classes[STACK_CLASSES];
 
 static struct lock lock;
-static struct only_once once;
 
 LOCK_OVER_FORK(lock)
 
-static void register_fork(void)
+AT_LOAD_BEFORE_FORKS(1) static void register_fork(void)
 {
 	pthread_atfork(take_lock, drop_lock, drop_lock);
 }
@@ -200,7 +198,6 @@ int weft__arena_draw(unsigned class, struct stack_bin *bin)
 	uint32_t first, carved;
 	bool recycled;
 
-	only_once(&once, register_fork);
 	take_lock();
 	recycled = draw_cold(sc, bin);
 	carved = recycled ? 0 : carve(sc, class, bin);

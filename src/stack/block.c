@@ -18,7 +18,6 @@
 
 #include <base/fault.h>
 #include <base/lock.h>
-#include <base/only_once.h>
 #include <stack/slab.h>
 #include <stack/stack.h>
 #include <stack/walk.h>
@@ -39,13 +38,12 @@ struct block_page {
 
 static struct block_page *partial;
 static struct lock lock;
-static struct only_once once;
 
 LOCK_OVER_FORK(lock)
 
-static void register_fork(void)
+/* Regions are taken under this lock. */
+AT_LOAD_BEFORE_FORKS(2) static void register_fork(void)
 {
-	weft__region_init();
 	pthread_atfork(take_lock, drop_lock, drop_lock);
 }
 
@@ -150,7 +148,6 @@ static coldpath bool refill(struct stack_cache *cache)
 		cache->block_count = MAGAZINE;
 		return true;
 	}
-	only_once(&once, register_fork);
 	take_lock();
 	while (cache->block_count < MAGAZINE && (*tail = take_one())) {
 		tail = &(*tail)->next;

@@ -7,7 +7,6 @@
 #include <pthread.h>
 
 #include <base/lock.h>
-#include <base/only_once.h>
 #include <stack/arena.h>
 #include <stack/depot.h>
 
@@ -31,18 +30,16 @@ struct depot {
 static struct depot depots[STACK_CLASSES];
 static struct lock lock;
 static _Atomic int caches;
-static struct only_once once;
 
 LOCK_OVER_FORK(lock)
 
-static void register_fork(void)
+AT_LOAD_BEFORE_FORKS(1) static void register_fork(void)
 {
 	pthread_atfork(take_lock, drop_lock, drop_lock);
 }
 
 int weft__depot_caches(int change)
 {
-	only_once(&once, register_fork);
 	/* relaxed: a count; who errs puts a magazine where it is found later */
 	return atomic_fetch_add_explicit(&caches, change, memory_order_relaxed) + change;
 }

@@ -11,7 +11,6 @@
 
 #include <base/fault.h>
 #include <base/lock.h>
-#include <base/only_once.h>
 #include <stack/slab.h>
 
 #define FIRST_BYTES ((size_t)4 << 20)
@@ -32,11 +31,10 @@ static struct region_list {
 } lists[REGION_KINDS];
 
 static struct lock lock;
-static struct only_once once;
 
 LOCK_OVER_FORK(lock)
 
-static void register_fork(void)
+AT_LOAD_BEFORE_FORKS(1) static void register_fork(void)
 {
 	pthread_atfork(take_lock, drop_lock, drop_lock);
 }
@@ -102,18 +100,12 @@ static void *take_free(struct region_list *list)
 	return region->pages + ((size_t)word * 64 + bit) * REGION_PAGE_BYTES;
 }
 
-void weft__region_init(void)
-{
-	only_once(&once, register_fork);
-}
-
 void *weft__region_take(enum region_kind kind)
 {
 	struct region_list *list = &lists[kind];
 	struct region *region;
 	void *page;
 
-	weft__region_init();
 	take_lock();
 	page = take_free(list);
 	if (!page && (region = add_region(list)))

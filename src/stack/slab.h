@@ -55,10 +55,6 @@ enum { REGION_PAGE_BYTES = 16 << 10 };
 /** Pages of one kind are never used for the other. */
 enum region_kind { REGION_COPIES, REGION_BLOCKS, REGION_KINDS };
 
-/** Prepares for fork(2). For those who hold a lock of their own in the calls below:
- * theirs must be registered after it, so that fork takes theirs first. */
-void weft__region_init(void);
-
 /** A page of 16 KiB, aligned to its size; NULL without memory. Any thread. */
 void *weft__region_take(enum region_kind kind);
 

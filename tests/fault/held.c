@@ -5,6 +5,7 @@
  */
 #include <pthread.h>
 #include <stdlib.h>
+#include <threads.h>
 
 #include <base/compiler.h>
 
@@ -57,6 +58,37 @@ static int holds_twice(void *unused)
 	CHECK_EQ(locks_here(), 0);
 	CHECK_EQ(locks_here(), 0);
 	CHECK_EQ(pthread_mutex_unlock(&mutex), 0);
+	weft_task_yield();
+	CHECK_EQ(pthread_mutex_unlock(&mutex), 0);
+	return 0;
+}
+
+/* The second report begins where the first one was. */
+static int holds_in_two_places(void *unused)
+{
+	(void)unused;
+	CHECK_EQ(locks_here(), 0);
+	weft_task_yield();
+	CHECK_EQ(pthread_mutex_unlock(&mutex), 0);
+	CHECK_EQ(pthread_mutex_lock(&mutex), 0);
+	weft_task_yield();
+	CHECK_EQ(pthread_mutex_unlock(&mutex), 0);
+	return 0;
+}
+
+/* C11's name for it. */
+noinline int locks_by_c11(void)
+{
+	int rc = mtx_lock((mtx_t *)(void *)&mutex);
+
+	__asm__("" ::: "memory");
+	return rc;
+}
+
+static int holds_by_c11(void *unused)
+{
+	(void)unused;
+	CHECK_EQ(locks_by_c11(), thrd_success);
 	weft_task_yield();
 	CHECK_EQ(pthread_mutex_unlock(&mutex), 0);
 	return 0;
@@ -148,6 +180,25 @@ TEST(held, row63_once_for_each_place)
 			       .check = "1",
 			       .count = 1,
 			       .why = "holds_and_yields+" });
+}
+
+TEST(held, row63_each_of_two_places)
+{
+	expect(&(struct play){ .fn = holds_in_two_places,
+			       .flags = WEFT_NO_HOOKS,
+			       .check = "1",
+			       .count = 2,
+			       .why = "locked at holds_in_two_places+" });
+}
+
+TEST(held, row63_locked_by_its_name_in_c11)
+{
+	struct play play = { .fn = holds_by_c11, .flags = WEFT_NO_HOOKS, .check = "1", .count = 1 };
+	struct death death = run_to_death(play_it, &play);
+
+	CHECK_EQ(death.code, 0);
+	if (!strstr(death.text, "locked at locks_by_c11+"))
+		test_fail_strings(__FILE__, __LINE__, "the report lacks", "", death.text);
 }
 
 TEST(held, row63_in_a_sleep)

@@ -615,3 +615,64 @@ TEST(mutex, row32_forked_while_others_wait)
 	CHECK_EQ(join(one), 0);
 	CHECK_EQ(join(two), 0);
 }
+
+static _Atomic bool about_to_fork;
+
+static void lock_before_fork(void)
+{
+	about_to_fork = true;
+	CHECK_EQ(pthread_mutex_lock(&mutex), 0);
+}
+
+static void unlock_after_fork(void)
+{
+	CHECK_EQ(pthread_mutex_unlock(&mutex), 0);
+}
+
+/* Needs all that a runtime has a lock for. */
+static int keeps_it_meanwhile(void *unused)
+{
+	weft_task *tasks[200];
+
+	(void)unused;
+	CHECK_EQ(pthread_mutex_lock(&mutex), 0);
+	while (!about_to_fork)
+		weft_task_yield();
+	yield_some(3);
+	for (int i = 0; i < 200; i++)
+		tasks[i] = start(locks_it, 0);
+	yield_some(3);
+	CHECK_EQ(pthread_mutex_unlock(&mutex), 0);
+	for (int i = 0; i < 200; i++)
+		CHECK_EQ(join(tasks[i]), 0);
+	return 0;
+}
+
+static int forks_with_handlers(void *unused)
+{
+	int status;
+	pid_t child = fork();
+
+	(void)unused;
+	if (child == 0) {
+		CHECK_EQ(pthread_mutex_lock(&mutex), 0);
+		CHECK_EQ(pthread_mutex_unlock(&mutex), 0);
+		_exit(7);
+	}
+	CHECK_EQ(waitpid(child, &status, 0), child);
+	CHECK_EQ(WEXITSTATUS(status), 7);
+	return 0;
+}
+
+/* A library keeps its mutex over a fork, and registers that before anything of weft is used. */
+TEST(mutex, row32_a_handler_of_fork_waits_for_another_task)
+{
+	weft_task *one, *two;
+
+	CHECK_EQ(pthread_atfork(lock_before_fork, unlock_after_fork, unlock_after_fork), 0);
+	fresh(PTHREAD_MUTEX_RECURSIVE);
+	one = start(keeps_it_meanwhile, 0);
+	two = start(forks_with_handlers, 0);
+	CHECK_EQ(join(one), 0);
+	CHECK_EQ(join(two), 0);
+}

@@ -571,10 +571,12 @@ static int dump_a_crew(void *arg)
 		CHECK_EQ(weft_spawn(&rovers[i], &movable, sleep_an_hour, NULL), 0);
 		CHECK_EQ(weft_spawn(&settlers[i], &spread, sleep_an_hour, NULL), 0);
 	}
-	CHECK_EQ(weft_sleep(5000000), 0);
+	do {
+		CHECK_EQ(weft_sleep(5000000), 0);
+		all = dump();
+	} while (strstr(all, "\": new;") || !strstr(all, "1 running")); /* each in its time */
 	rover = weft_task_id(rovers[0]);
 	settler = weft_task_id(settlers[1]);
-	all = dump();
 	check_has(all, 0, "weft: 9 tasks: 1 running");
 	check_has(all, rover, "\"rover\": timer in ");
 	check_has(all, rover, "daemon, movable");

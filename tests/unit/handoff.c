@@ -5,6 +5,7 @@
  */
 #include <errno.h>
 #include <string.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include <base/fault.h>
@@ -190,6 +191,54 @@ TEST(handoff, what_cannot_be_given_up_is_waited_for)
 		CHECK_EQ(weft_sleep(100000), 0);
 }
 
+static weft_chan *chan;
+static weft_mutex mutex;
+
+static int receives(void *ret_value)
+{
+	CHECK_EQ(weft_chan_recv(chan, ret_value, WEFT_FOREVER), 0);
+	CHECK_EQ(weft_chan_recv(chan, ret_value, WEFT_FOREVER), -ECANCELED);
+	return 0;
+}
+
+static int locks(void *unused)
+{
+	(void)unused;
+	CHECK_EQ(weft_mutex_lock(&mutex, WEFT_FOREVER), 0);
+	CHECK_EQ(weft_mutex_unlock(&mutex), 0);
+	return 0;
+}
+
+/* It has been woken, and has not run since. A message lies where it was queued, and a mutex that it
+ * is to have next would be nobody's. */
+TEST(handoff, what_was_handed_over_before_an_end_is_not_lost)
+{
+	weft_attr attr = { .flags = 0 };
+	struct handoff receiver = { .on_end = on_end }, locker = { .on_end = on_end };
+	uint64_t value = 7, got = 0;
+
+	CHECK_EQ(weft_chan_new(&chan, sizeof(value), 0), 0);
+	CHECK_EQ(weft_task_yield(), 0);
+	CHECK_EQ(weft_stack_group_new(&attr.shared, 1, 0), 0);
+	CHECK_EQ(weft__handoff_new(&receiver, &attr, receives, &got, WEFT_HERE), 0);
+	resume(&receiver);
+	CHECK_EQ(weft_chan_send(chan, &value, WEFT_NOWAIT), 0);
+	CHECK_EQ(weft__handoff_end(&receiver), 0);
+	CHECK_EQ(got, 7);
+	while (!ends_counted)
+		CHECK_EQ(weft_task_yield(), 0);
+
+	CHECK_EQ(weft_mutex_lock(&mutex, WEFT_NOWAIT), 0);
+	CHECK_EQ(weft__handoff_new(&locker, NULL, locks, NULL, WEFT_HERE), 0);
+	resume(&locker);
+	CHECK_EQ(weft_mutex_unlock(&mutex), 0);
+	CHECK_EQ(weft__handoff_end(&locker), 0);
+	CHECK_EQ(ends_counted, 2);
+	CHECK_EQ(weft_mutex_fini(&mutex), 0);
+	CHECK_EQ(weft_stack_group_free(attr.shared), 0);
+	weft_chan_free(chan);
+}
+
 /* --- refusals ----------------------------------------------------------------------------- */
 
 static int in_a_crew(void *arg)
@@ -281,4 +330,70 @@ TEST(handoff, a_pass_runs_what_is_ready_and_waits_for_what_comes)
 	while (hand.task)
 		CHECK_EQ(weft__handoff_pass(INT64_C(10000000000)), 0);
 	CHECK_STR(trace, "wrW");
+}
+
+/* --- a crowd ----------------------------------------------------------------------------------- */
+
+static int others_begun;
+
+static int begins(void *unused)
+{
+	(void)unused;
+	others_begun++;
+	return 0;
+}
+
+static int sees_others(void *ret_seen)
+{
+	*(int *)ret_seen = others_begun;
+	return 0;
+}
+
+/* More new ones than the queue takes wait aside, and run when somebody yields. A resume is none. */
+TEST(handoff, comes_before_a_crowd)
+{
+	struct handoff hand;
+	int seen = -1;
+
+	make(&hand, sees_others, &seen);
+	for (int i = 0; i < 300; i++)
+		CHECK_EQ(weft_spawn(NULL, NULL, begins, NULL), 0);
+	resume(&hand);
+	CHECK_EQ(seen, 0);
+	while (others_begun < 300)
+		CHECK_EQ(weft_task_yield(), 0);
+}
+
+/* --- fork(2) ---------------------------------------------------------------------------------- */
+
+static int waits_with_a_deadline(void *ret_rc)
+{
+	weft_deadline *deadline;
+
+	CHECK_EQ(weft_deadline_push(&deadline, weft_in_ms(5)), 0);
+	weft__handoff_yield();
+	*(int *)ret_rc = weft_sleep_until(WEFT_FOREVER);
+	CHECK_EQ(weft_deadline_pop(deadline), 1);
+	return 0;
+}
+
+/* One that goes on in the child has its deadlines there, where timers begin anew. */
+TEST(handoff, deadlines_in_the_child_of_a_fork)
+{
+	struct handoff hand;
+	int rc = 0, status;
+	pid_t child;
+
+	make(&hand, waits_with_a_deadline, &rc);
+	resume(&hand);
+	child = fork();
+	CHECK_GE(child, 0);
+	resume(&hand);
+	while (hand.task)
+		CHECK_EQ(weft_sleep(1000000), 0);
+	CHECK_EQ(rc, -ETIMEDOUT);
+	if (child == 0)
+		_exit(7);
+	CHECK_EQ(waitpid(child, &status, 0), child);
+	CHECK(WIFEXITED(status) && WEXITSTATUS(status) == 7);
 }

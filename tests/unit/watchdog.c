@@ -72,13 +72,25 @@ static int block(void *arg)
 	return block_in_kernel();
 }
 
+/* Exit status of a run in which the machine kept the worker's thread from running for so long that
+ * the watchdog may have seen it: what that said is no proof. */
+enum { DISTURBED = 3 };
+
 static int behave(void *arg)
 {
-	int64_t end_ns = weft_now() + LONG_NS + LONG_NS / 5;
+	int64_t last_ns = weft_now(), end_ns = last_ns + LONG_NS + LONG_NS / 5;
+	bool disturbed = false;
 
 	(void)arg;
-	while (weft_now() < end_ns)
+	while (last_ns < end_ns) {
+		int64_t now_ns = weft_now();
+
+		disturbed |= now_ns - last_ns > PERIOD_NS / 2;
+		last_ns = now_ns;
 		weft_task_yield();
+	}
+	if (disturbed)
+		_exit(DISTURBED);
 	return weft_sleep(LONG_NS + LONG_NS / 5);
 }
 
@@ -171,11 +183,11 @@ TEST(watchdog, silent_about_others)
 		/* A machine that has better to do keeps a worker from its task: not each time. */
 		for (int attempt = 0; attempt < 5; attempt++) {
 			death = run_to_death(run_plan, &plans[i]);
-			CHECK_EQ(death.code, 0);
-			if (!strstr(death.text, "watchdog"))
+			CHECK(death.code == 0 || death.code == DISTURBED);
+			if (death.code == 0 && !strstr(death.text, "watchdog"))
 				break;
 		}
-		if (strstr(death.text, "watchdog"))
+		if (death.code == 0 && strstr(death.text, "watchdog"))
 			test_fail_strings(__FILE__, __LINE__, "told of", "", death.text);
 	}
 }
