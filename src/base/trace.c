@@ -8,6 +8,7 @@
 #include <base/clock.h>
 #include <base/fault.h>
 #include <base/lock.h>
+#include <base/only_once.h>
 #include <base/ticks_cpu.h>
 #include <base/trace.h>
 
@@ -181,10 +182,10 @@ static void init_once(void)
 
 int weft__trace_begin(size_t events)
 {
-	static pthread_once_t once = PTHREAD_ONCE_INIT;
+	static struct only_once once;
 	int rc = -EBUSY;
 
-	pthread_once(&once, init_once);
+	only_once(&once, init_once);
 	lock_take(&lock);
 	if (!weft__trace_recording()) {
 		ring_events = events;

@@ -92,10 +92,31 @@ static void *helper_main(void *arg)
 	return NULL;
 }
 
+/* libc's waits in here must block the thread, though libweft-hook makes waits of the task of them:
+ * this is the inside of a runtime. Return: for hooks_back(). */
+static uint16_t hooks_away(void)
+{
+	struct task *self = weft__thread.task;
+	uint16_t before = WEFT_NO_HOOKS;
+
+	if (self) {
+		before &= self->flags;
+		self->flags |= WEFT_NO_HOOKS;
+	}
+	return before;
+}
+
+static void hooks_back(uint16_t before)
+{
+	if (!before)
+		weft__thread.task->flags &= (uint16_t)~WEFT_NO_HOOKS;
+}
+
 /* Waits until the new worker is complete, and has taken its place. */
 static int hire(struct runtime *runtime, unsigned place)
 {
 	struct recruit recruit = { .runtime = runtime, .place = place };
+	uint16_t before = hooks_away();
 	int rc;
 
 	sem_init(&recruit.done, 0, 0);
@@ -110,6 +131,7 @@ static int hire(struct runtime *runtime, unsigned place)
 			pthread_join(runtime->threads[place], NULL);
 	}
 	sem_destroy(&recruit.done);
+	hooks_back(before);
 	return -rc;
 }
 
@@ -124,6 +146,7 @@ int weft__crew_hire(struct runtime *runtime)
 
 static void dismiss_all(struct runtime *runtime)
 {
+	uint16_t before;
 	unsigned places;
 
 	weft__cover_open(runtime, false);
@@ -135,9 +158,11 @@ static void dismiss_all(struct runtime *runtime)
 	/* Who is about to sleep sees stopping in its second look, or is seen asleep. */
 	for (unsigned place = 1; place < places; place++)
 		weft__worker_wake(runtime->workers[place]);
+	before = hooks_away();
 	for (unsigned place = 1; place < places; place++)
 		pthread_join(runtime->threads[place], NULL);
 	pthread_barrier_destroy(&runtime->all_left);
+	hooks_back(before);
 }
 
 static struct runtime *runtime_new(unsigned count)

@@ -7,6 +7,7 @@
 #include <pthread.h>
 #include <time.h>
 
+#include <base/only_once.h>
 #include <base/syscall.h>
 #include <core/guest.h>
 #include <core/wake.h>
@@ -23,7 +24,7 @@ enum {
 };
 
 static pthread_key_t key;
-static pthread_once_t once = PTHREAD_ONCE_INIT;
+static struct only_once once;
 static int key_error;
 
 /* --- the block -------------------------------------------------------------------- */
@@ -64,7 +65,7 @@ coldpath struct task *weft__guest_self(int *ret_error)
 
 	if (likely(guest != NULL))
 		return guest;
-	pthread_once(&once, make_key);
+	only_once(&once, make_key);
 	*ret_error = -ENOMEM;
 	if (key_error)
 		return NULL;

@@ -25,6 +25,7 @@
 
 #include <base/atomic.h>
 #include <base/fault.h>
+#include <base/only_once.h>
 #include <core/local.h>
 #include <core/worker.h>
 #include <weft/local.h>
@@ -178,7 +179,7 @@ void *weft_local_get(weft_local_key *handle)
 /* --- the thread's -------------------------------------------------------------------------- */
 
 static pthread_key_t thread_key;
-static pthread_once_t thread_once = PTHREAD_ONCE_INIT;
+static struct only_once thread_once;
 static int thread_error;
 
 static void thread_ends(void *unused)
@@ -196,7 +197,7 @@ static void make_thread_key(void)
  * is told again. */
 static int watch_thread(void)
 {
-	pthread_once(&thread_once, make_thread_key);
+	only_once(&thread_once, make_thread_key);
 	if (thread_error)
 		return -thread_error;
 	return -pthread_setspecific(thread_key, &weft__thread);

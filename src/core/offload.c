@@ -18,6 +18,7 @@
 #include <base/helper.h>
 #include <base/lock.h>
 #include <base/observe.h>
+#include <base/only_once.h>
 #include <base/syscall.h>
 #include <core/park.h>
 
@@ -37,7 +38,7 @@ static struct {
 	unsigned queued, idle, threads;
 } pool;
 
-static pthread_once_t pool_once = PTHREAD_ONCE_INIT;
+static struct only_once pool_once;
 
 /* The child of fork(2) has none of our threads, and its jobs are the parent's. */
 static void reset_in_child(void)
@@ -163,7 +164,7 @@ int weft__offload_submit(void (*fn)(void *arg), void *arg, uint64_t ticket)
 	if (!job)
 		return -ENOMEM;
 	*job = (struct job){ .fn = fn, .arg = arg, .ticket = ticket };
-	pthread_once(&pool_once, pool_init);
+	only_once(&pool_once, pool_init);
 
 	lock_take(&pool.lock);
 	if (pool.idle <= pool.queued && pool.threads < THREADS_MAX)

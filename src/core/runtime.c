@@ -14,6 +14,7 @@
 #include <base/clock.h>
 #include <base/log.h>
 #include <base/observe.h>
+#include <base/only_once.h>
 #include <base/rng.h>
 #include <base/syscall.h>
 #include <core/cxx.h>
@@ -27,7 +28,7 @@
 enum { IDS_BLOCK = 4096, LOOP_STACK_BYTES = 64 << 10, BUDGET_START = 64, SPIN_START_NS = 10000 };
 
 static _Atomic uint64_t ids_dealt = 1;
-static pthread_once_t process_once = PTHREAD_ONCE_INIT;
+static struct only_once process_once;
 static pthread_key_t thread_end_key;
 static bool key_made;
 
@@ -213,7 +214,7 @@ coldpath int weft__runtime_enter(struct worker **ret_worker, struct runtime *run
 
 	if (weft__shadow_stack_active())
 		return -ENOTSUP;
-	pthread_once(&process_once, process_init);
+	only_once(&process_once, process_init);
 	if (!key_made)
 		return -EAGAIN;
 	worker = weft__worker_new();

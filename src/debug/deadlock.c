@@ -26,6 +26,7 @@
 #include <core/runtime.h>
 #include <debug/deadlock.h>
 #include <debug/describe.h>
+#include <sync/lot.h>
 #include <weft/debug.h>
 
 enum { CHAIN_MAX = 256, CIRCLES_SHOWN = 16, OTHERS_SHOWN = 32 };
@@ -84,6 +85,12 @@ static bool may_go_on(enum doing doing)
 	       doing != DOING_OTHER;
 }
 
+/* A signal handler may post a semaphore of libc's. */
+static bool may_be_posted(const struct task *task, enum doing doing)
+{
+	return doing == DOING_ADDRESS && lot_kind_of(task) == LOT_SEMAPHORE;
+}
+
 static bool look_at_task(struct task *task, void *arg)
 {
 	struct census *census = arg;
@@ -97,7 +104,7 @@ static bool look_at_task(struct task *task, void *arg)
 	doing = weft__doing(&view);
 	if (doing == DOING_DEAD || (view.copy.task.flags & TASK_GUEST))
 		return true; /* threads are counted before */
-	if (may_go_on(doing)) {
+	if (may_go_on(doing) || may_be_posted(&view.copy.task, doing)) {
 		census->lively = true;
 		return false;
 	}

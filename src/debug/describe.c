@@ -137,14 +137,27 @@ static void describe_object(const struct task *task, char buf[WHAT_BYTES])
 		     held_by ? holder : "");
 }
 
-/* The task that holds libc's mutex, or NULL: a plain thread does, or nobody knows. */
+/* Where the token of a task stands that holds what @task waits for; or 0. */
+static uintptr_t libc_token(const struct task *task)
+{
+	switch (lot_kind_of(task)) {
+	case LOT_MUTEX:
+		return (uintptr_t)&libc_owner(task->waiter.value)->token;
+	case LOT_READ:
+	case LOT_WRITE:
+		return (uintptr_t)libc_writer(task->waiter.value);
+	default:
+		return 0;
+	}
+}
+
+/* The task that holds libc's lock, or NULL: a plain thread does, or nobody knows. */
 static struct task *libc_holder(const struct task *task)
 {
-	pthread_mutex_t *mutex = task->waiter.value;
+	uintptr_t at = libc_token(task);
 	uint64_t token, word;
 
-	if (lot_kind_of(task) != LOT_MUTEX ||
-	    !weft__peek(&token, (uintptr_t)&libc_owner(mutex)->token, sizeof(token)) ||
+	if (!at || !weft__peek(&token, at, sizeof(token)) ||
 	    !weft__peek(&word, (uintptr_t)token_party(token), sizeof(word)))
 		return NULL;
 	return token_is_gone(token) ? NULL : token_party(token);
@@ -154,7 +167,13 @@ static void describe_address(const struct task *task, char buf[WHAT_BYTES])
 {
 	static const char *const nouns[] = { [LOT_MUTEX] = "pthread mutex",
 					     [LOT_COND] = "pthread condition",
-					     [LOT_STATIC] = "static variable in the making" };
+					     [LOT_STATIC] = "static variable in the making",
+					     [LOT_READ] = "pthread rwlock to read",
+					     [LOT_WRITE] = "pthread rwlock to write",
+					     [LOT_SEMAPHORE] = "semaphore of libc's",
+					     [LOT_BARRIER] = "pthread barrier",
+					     [LOT_ONCE] = "pthread_once in the making",
+					     [LOT_THREAD] = "end of the thread" };
 	unsigned kind = lot_kind_of(task);
 	struct task *held_by = libc_holder(task);
 	char holder[WHAT_BYTES];

@@ -18,13 +18,14 @@
 #include <base/fault.h>
 #include <base/lock.h>
 #include <base/log.h>
+#include <base/only_once.h>
 #include <core/worker.h>
 #include <debug/trace.h>
 #include <weft/debug.h>
 
 /* Held while a trace is started or written. Before the lock of base/trace.c. */
 static struct lock lock;
-static pthread_once_t once = PTHREAD_ONCE_INIT;
+static struct only_once once;
 static char trace_path[PATH_MAX];
 static struct instant {
 	uint64_t ticks;
@@ -133,7 +134,7 @@ static int start(const char *path, size_t events)
 	rc = weft__trace_begin(size);
 	if (rc < 0)
 		return rc;
-	pthread_once(&once, init_once);
+	only_once(&once, init_once);
 	recorded_pid = getpid();
 	begin = read_clocks();
 	return 0;

@@ -146,11 +146,10 @@ static struct task *hooked_wait(const pthread_cond_t *cond, const pthread_mutex_
 
 HOOK int pthread_cond_wait(pthread_cond_t *cond, pthread_mutex_t *mutex)
 {
-	static const struct until forever = { CLOCK_MONOTONIC, WEFT_FOREVER };
 	struct task *self = hooked_wait(cond, mutex);
 
 	if (self)
-		return wait_in_lot(self, cond, mutex, &forever);
+		return wait_in_lot(self, cond, mutex, &until_forever);
 	return wait_in_libc(&(struct native){ .cond = cond, .mutex = mutex });
 }
 

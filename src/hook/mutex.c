@@ -136,8 +136,6 @@ static noinline int wait_for(struct task *self, pthread_mutex_t *mutex, const st
 	}
 }
 
-static const struct until forever = { CLOCK_MONOTONIC, WEFT_FOREVER };
-
 /* May nobody pass an heir (P3)? Who has the mutex already does not. */
 static always_inline bool must_queue(struct task *self, pthread_mutex_t *mutex)
 {
@@ -154,7 +152,7 @@ static always_inline int lock(struct task *self, pthread_mutex_t *mutex, const v
 		return rc;
 	if (unlikely(weft__hook_in_allocator(caller)))
 		return weft__real.pthread_mutex_lock(mutex);
-	return wait_for(self, mutex, &forever);
+	return wait_for(self, mutex, &until_forever);
 }
 
 int weft__hook_mutex_lock(struct task *self, pthread_mutex_t *mutex)

@@ -51,6 +51,8 @@ static always_inline void fence_after_unlock(void)
 #endif
 }
 
+static const struct until until_forever = { CLOCK_MONOTONIC, WEFT_FOREVER };
+
 /** Those who wait for a mutex that has just been given back: one of them goes on. */
 static always_inline void mutex_told(pthread_mutex_t *mutex)
 {

@@ -23,7 +23,8 @@
 #include <hook/allocator.h>
 #include <hook/early.h>
 #include <hook/hook.h>
-#include <sync/lot.h>
+#include <hook/once.h>
+#include <sync/post.h>
 #include <weft/types.h>
 
 #ifndef WEFT_HOOK_VERSION
@@ -292,6 +293,34 @@ LATE(pthread_cond_clockwait,
 LATE(pthread_cond_signal, (pthread_cond_t * cond), cond)
 LATE(pthread_cond_broadcast, (pthread_cond_t * cond), cond)
 LATE(pthread_cond_destroy, (pthread_cond_t * cond), cond)
+LATE(pthread_rwlock_rdlock, (pthread_rwlock_t * lock), lock)
+LATE(pthread_rwlock_tryrdlock, (pthread_rwlock_t * lock), lock)
+LATE(pthread_rwlock_timedrdlock, (pthread_rwlock_t * lock, const struct timespec *until), lock,
+     until)
+LATE(pthread_rwlock_clockrdlock,
+     (pthread_rwlock_t * lock, clockid_t clock, const struct timespec *until), lock, clock, until)
+LATE(pthread_rwlock_wrlock, (pthread_rwlock_t * lock), lock)
+LATE(pthread_rwlock_trywrlock, (pthread_rwlock_t * lock), lock)
+LATE(pthread_rwlock_timedwrlock, (pthread_rwlock_t * lock, const struct timespec *until), lock,
+     until)
+LATE(pthread_rwlock_clockwrlock,
+     (pthread_rwlock_t * lock, clockid_t clock, const struct timespec *until), lock, clock, until)
+LATE(pthread_rwlock_unlock, (pthread_rwlock_t * lock), lock)
+LATE(pthread_rwlock_destroy, (pthread_rwlock_t * lock), lock)
+LATE(sem_wait, (sem_t * sem), sem)
+LATE(sem_trywait, (sem_t * sem), sem)
+LATE(sem_timedwait, (sem_t * sem, const struct timespec *until), sem, until)
+LATE(sem_clockwait, (sem_t * sem, clockid_t clock, const struct timespec *until), sem, clock, until)
+LATE(sem_post, (sem_t * sem), sem)
+LATE(sem_destroy, (sem_t * sem), sem)
+LATE(pthread_join, (pthread_t thread, void **ret), thread, ret)
+LATE(pthread_timedjoin_np, (pthread_t thread, void **ret, const struct timespec *until), thread,
+     ret, until)
+LATE(pthread_clockjoin_np,
+     (pthread_t thread, void **ret, clockid_t clock, const struct timespec *until), thread, ret,
+     clock, until)
+LATE(pthread_barrier_wait, (pthread_barrier_t * barrier), barrier)
+LATE(pthread_barrier_destroy, (pthread_barrier_t * barrier), barrier)
 
 /* --- the table --------------------------------------------------------------- */
 
@@ -313,7 +342,16 @@ LATE(pthread_cond_destroy, (pthread_cond_t * cond), cond)
 	X(pthread_mutex_lock) X(pthread_mutex_trylock) X(pthread_mutex_timedlock)         \
 	X(pthread_mutex_clocklock) X(pthread_mutex_unlock) X(pthread_mutex_destroy)       \
 	X(pthread_cond_wait) X(pthread_cond_timedwait) X(pthread_cond_clockwait)          \
-	X(pthread_cond_signal) X(pthread_cond_broadcast) X(pthread_cond_destroy)
+	X(pthread_cond_signal) X(pthread_cond_broadcast) X(pthread_cond_destroy)          \
+	X(pthread_rwlock_rdlock) X(pthread_rwlock_tryrdlock)                              \
+	X(pthread_rwlock_timedrdlock) X(pthread_rwlock_clockrdlock)                       \
+	X(pthread_rwlock_wrlock) X(pthread_rwlock_trywrlock)                              \
+	X(pthread_rwlock_timedwrlock) X(pthread_rwlock_clockwrlock)                       \
+	X(pthread_rwlock_unlock) X(pthread_rwlock_destroy)                                \
+	X(sem_wait) X(sem_trywait) X(sem_timedwait) X(sem_clockwait) X(sem_post)          \
+	X(sem_destroy)                                                                    \
+	X(pthread_join) X(pthread_timedjoin_np) X(pthread_clockjoin_np)                   \
+	X(pthread_barrier_wait) X(pthread_barrier_destroy)
 /* clang-format on */
 
 #define EARLY_ENTRY(name) .name = early_##name,
@@ -387,6 +425,14 @@ static unsigned parse_groups(const char *list)
 	return groups;
 }
 
+/* In the child of fork(2): whom the others waited for is not here, and neither are they. */
+static void forget_parent(void)
+{
+	weft__lot_forked();
+	weft__post_office_forked();
+	weft__once_forked();
+}
+
 /* Early among the constructors of this library; those of libc have run. */
 __attribute__((constructor(101))) static void hook_load(void)
 {
@@ -396,7 +442,7 @@ __attribute__((constructor(101))) static void hook_load(void)
 	resolve_all();
 	weft__hook_tell_tsan();
 	weft__hook_allocator_init();
-	pthread_atfork(NULL, NULL, weft__lot_forked);
+	pthread_atfork(NULL, NULL, forget_parent);
 	if (list)
 		weft__hook_groups = parse_groups(list);
 	weft__hook_present = weft__hook_groups != 0;
@@ -410,11 +456,15 @@ __attribute__((constructor(101))) static void hook_load(void)
 extern const char weft__hook_link_sockets, weft__hook_link_plain, weft__hook_link_readiness,
 	weft__hook_link_time, weft__hook_link_descriptors, weft__hook_link_dns,
 	weft__hook_link_hostent, weft__hook_link_thread, weft__hook_link_mutex,
-	weft__hook_link_cond, weft__hook_link_c11, weft__hook_link_statics;
+	weft__hook_link_cond, weft__hook_link_c11, weft__hook_link_statics, weft__hook_link_rwlock,
+	weft__hook_link_semaphore, weft__hook_link_join, weft__hook_link_once,
+	weft__hook_link_barrier;
 
 HOOK const char *const weft__hook_link[] = {
 	&weft__hook_link_sockets, &weft__hook_link_plain,       &weft__hook_link_readiness,
 	&weft__hook_link_time,    &weft__hook_link_descriptors, &weft__hook_link_dns,
 	&weft__hook_link_hostent, &weft__hook_link_thread,      &weft__hook_link_mutex,
 	&weft__hook_link_cond,    &weft__hook_link_c11,         &weft__hook_link_statics,
+	&weft__hook_link_rwlock,  &weft__hook_link_semaphore,   &weft__hook_link_join,
+	&weft__hook_link_once,    &weft__hook_link_barrier,
 };

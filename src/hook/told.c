@@ -75,9 +75,130 @@ static int told_clockwait(pthread_cond_t *cond, pthread_mutex_t *mutex, clockid_
 	return got_back(libc.pthread_cond_clockwait(cond, mutex, clock, until), mutex);
 }
 
+/* --- read-write locks ------------------------------------------------------------------------- */
+
+static int got_rwlock(int rc, pthread_rwlock_t *rwlock)
+{
+	if (rc == 0)
+		__tsan_acquire(rwlock);
+	return rc;
+}
+
+#define TOLD_RWLOCK(way)                                                                         \
+	static int told_##way(pthread_rwlock_t *rwlock)                                          \
+	{                                                                                        \
+		return got_rwlock(libc.pthread_rwlock_##way(rwlock), rwlock);                    \
+	}                                                                                        \
+	static int told_try##way(pthread_rwlock_t *rwlock)                                       \
+	{                                                                                        \
+		return got_rwlock(libc.pthread_rwlock_try##way(rwlock), rwlock);                 \
+	}                                                                                        \
+	static int told_timed##way(pthread_rwlock_t *rwlock, const struct timespec *until)       \
+	{                                                                                        \
+		return got_rwlock(libc.pthread_rwlock_timed##way(rwlock, until), rwlock);        \
+	}                                                                                        \
+	static int told_clock##way(pthread_rwlock_t *rwlock, clockid_t clock,                    \
+				   const struct timespec *until)                                 \
+	{                                                                                        \
+		return got_rwlock(libc.pthread_rwlock_clock##way(rwlock, clock, until), rwlock); \
+	}
+
+TOLD_RWLOCK(rdlock)
+TOLD_RWLOCK(wrlock)
+
+static int told_rwlock_unlock(pthread_rwlock_t *rwlock)
+{
+	__tsan_release(rwlock);
+	return libc.pthread_rwlock_unlock(rwlock);
+}
+
+static void tell_rwlocks(void)
+{
+	weft__real.pthread_rwlock_rdlock = told_rdlock;
+	weft__real.pthread_rwlock_tryrdlock = told_tryrdlock;
+	weft__real.pthread_rwlock_timedrdlock = told_timedrdlock;
+	weft__real.pthread_rwlock_clockrdlock = told_clockrdlock;
+	weft__real.pthread_rwlock_wrlock = told_wrlock;
+	weft__real.pthread_rwlock_trywrlock = told_trywrlock;
+	weft__real.pthread_rwlock_timedwrlock = told_timedwrlock;
+	weft__real.pthread_rwlock_clockwrlock = told_clockwrlock;
+	weft__real.pthread_rwlock_unlock = told_rwlock_unlock;
+}
+
+/* --- semaphores and barriers --------------------------------------------------------------------- */
+
+static int got_permit(int rc, sem_t *sem)
+{
+	if (rc == 0)
+		__tsan_acquire(sem);
+	return rc;
+}
+
+static int told_sem_wait(sem_t *sem)
+{
+	return got_permit(libc.sem_wait(sem), sem);
+}
+
+static int told_sem_trywait(sem_t *sem)
+{
+	return got_permit(libc.sem_trywait(sem), sem);
+}
+
+static int told_sem_timedwait(sem_t *sem, const struct timespec *until)
+{
+	return got_permit(libc.sem_timedwait(sem, until), sem);
+}
+
+static int told_sem_clockwait(sem_t *sem, clockid_t clock, const struct timespec *until)
+{
+	return got_permit(libc.sem_clockwait(sem, clock, until), sem);
+}
+
+static int told_sem_post(sem_t *sem)
+{
+	__tsan_release(sem);
+	return libc.sem_post(sem);
+}
+
+static int told_barrier_wait(pthread_barrier_t *barrier)
+{
+	int rc;
+
+	__tsan_release(barrier);
+	rc = libc.pthread_barrier_wait(barrier);
+	__tsan_acquire(barrier);
+	return rc;
+}
+
+static void tell_semaphores(void)
+{
+	weft__real.sem_wait = told_sem_wait;
+	weft__real.sem_trywait = told_sem_trywait;
+	weft__real.sem_timedwait = told_sem_timedwait;
+	weft__real.sem_clockwait = told_sem_clockwait;
+	weft__real.sem_post = told_sem_post;
+	weft__real.pthread_barrier_wait = told_barrier_wait;
+}
+
+/* clang's runtime, linked into the program: what it knows of ends of threads comes by these. */
+int __interceptor_pthread_join(pthread_t thread, void **ret) __attribute__((weak));
+int __interceptor_pthread_timedjoin_np(pthread_t thread, void **ret, const struct timespec *until)
+	__attribute__((weak));
+
+static void tell_joins(void)
+{
+	if (__interceptor_pthread_join && __interceptor_pthread_timedjoin_np) {
+		weft__real.pthread_join = __interceptor_pthread_join;
+		weft__real.pthread_timedjoin_np = __interceptor_pthread_timedjoin_np;
+	}
+}
+
 void weft__hook_tell_tsan(void)
 {
 	libc = weft__real;
+	tell_rwlocks();
+	tell_semaphores();
+	tell_joins();
 	weft__real.pthread_mutex_lock = told_lock;
 	weft__real.pthread_mutex_trylock = told_trylock;
 	weft__real.pthread_mutex_timedlock = told_timedlock;

@@ -19,6 +19,7 @@
 #include <base/clock.h>
 #include <base/fault.h>
 #include <base/log.h>
+#include <base/only_once.h>
 #include <core/runtime.h>
 #include <io/fd.h>
 
@@ -138,7 +139,7 @@ void weft__fd_nudge(struct fd_entry *entry)
 /* --- the table ------------------------------------------------------------- */
 
 static _Atomic unsigned chunks_top; /* chunks from here on were never made */
-static pthread_once_t fork_once = PTHREAD_ONCE_INIT;
+static struct only_once fork_once;
 
 /* The waiters are the parent's tasks, and its poller; and some thread that is not here
  * may have held a lock. */
@@ -181,7 +182,7 @@ struct fd_entry *weft__fd_make(int fd)
 
 	if ((unsigned)fd >> 30)
 		return NULL;
-	pthread_once(&fork_once, register_fork);
+	only_once(&fork_once, register_fork);
 	note_chunk((unsigned)fd >> FD_CHUNK_BITS);
 	chunk = weft__map(bytes); /* zeroed, and only what is touched is there */
 	if (!chunk)

@@ -14,6 +14,7 @@
 
 #include <base/fault.h>
 #include <base/log.h>
+#include <base/only_once.h>
 #include <base/stack_cpu.h>
 #include <stack/overflow.h>
 #include <stack/shared.h>
@@ -291,9 +292,9 @@ static void install(void)
 
 int weft__overflow_install(void)
 {
-	static pthread_once_t once = PTHREAD_ONCE_INIT;
+	static struct only_once once;
 
-	pthread_once(&once, install);
+	only_once(&once, install);
 	return install_result;
 }
 

@@ -20,6 +20,7 @@
 
 #include <base/fault.h>
 #include <base/log.h>
+#include <base/only_once.h>
 #include <stack/arena.h>
 #include <stack/depot.h>
 #include <stack/overflow.h>
@@ -55,7 +56,7 @@ uint32_t weft__magazine_most(unsigned class)
 
 static pthread_key_t key;
 static bool key_made;
-static pthread_once_t key_once = PTHREAD_ONCE_INIT;
+static struct only_once key_once;
 
 static void drop_at_exit(void *cache)
 {
@@ -80,7 +81,7 @@ coldpath struct stack_cache *weft__stack_cache_make(void)
 	}
 	weft__thread.stacks = cache;
 	weft__depot_caches(1);
-	pthread_once(&key_once, make_key);
+	only_once(&key_once, make_key);
 	if (key_made)
 		pthread_setspecific(key, cache);
 	/* Without a signal stack an overflow dies without a word; it still dies. */

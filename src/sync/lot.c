@@ -3,7 +3,7 @@
  * lot.c - see lot.h.
  */
 #include <base/clock.h>
-#include <sync/lot.h>
+#include <sync/lot_bucket.h>
 #include <sync/word.h>
 
 /* So often woken in vain, and nobody may pass any more. Less, and tasks of several workers that hold
@@ -27,21 +27,6 @@ static void count_in(struct lot_bucket *bucket)
 
 	atomic_store_explicit(&bucket->waiting, count + 1, memory_order_relaxed);
 	full_fence();
-}
-
-static void count_out(struct lot_bucket *bucket)
-{
-	uint32_t count = atomic_load_explicit(&bucket->waiting, memory_order_relaxed);
-
-	atomic_store_explicit(&bucket->waiting, count - 1, memory_order_relaxed);
-}
-
-static void unlink_waiter(struct lot_bucket *bucket, struct task *task)
-{
-	list_remove(&task->waiter.link);
-	count_out(bucket);
-	if (unlikely(bucket->heir == task))
-		bucket->heir_queued = false;
 }
 
 static void unlink_if_linked(struct lot_bucket *bucket, struct task *task)
@@ -72,9 +57,10 @@ static bool cease_as_heir(struct lot_bucket *bucket, struct task *self)
 	return true;
 }
 
-static bool may_try(const struct lot_bucket *bucket, const struct task *self, const void *address)
+static bool may_try(const struct lot_bucket *bucket, const struct task *self,
+		    const struct lot_wait *wait)
 {
-	return bucket->coveted != address || bucket->heir == self;
+	return wait->unheeding || !has_other_heir(bucket, self, wait->address);
 }
 
 static void link_waiter(struct lot_bucket *bucket, struct task *self, const struct lot_wait *wait)
@@ -118,7 +104,7 @@ static int64_t until_ns(struct lot_bucket *bucket, const struct lot_wait *wait)
 	unsigned doubles = wait->vain < LOOK_DOUBLES ? wait->vain : LOOK_DOUBLES;
 	int64_t deadline_ns = deadline_of(wait), look_ns;
 
-	if (likely(!wait->try || !atomic_load(&bucket->natives)))
+	if (likely(!wait->unseen && (!wait->try || !atomic_load(&bucket->natives))))
 		return deadline_ns;
 	look_ns = weft__now() + ((int64_t)LOOK_NS << doubles);
 	return look_ns < deadline_ns ? look_ns : deadline_ns;
@@ -195,9 +181,9 @@ int weft__lot_wait(struct task *self, const struct lot_wait *wait)
 
 	spin_lock(&bucket->lock);
 	count_in(bucket);
-	if (wait->vain >= LOT_VAIN)
+	if (wait->vain >= LOT_VAIN && !wait->unseen)
 		become_heir(bucket, self, wait->address);
-	if (wait->try && may_try(bucket, self, wait->address) && wait->try(wait->arg)) {
+	if (wait->try && may_try(bucket, self, wait) && wait->try(wait->arg)) {
 		cease_as_heir(bucket, self);
 		count_out(bucket);
 		spin_unlock(&bucket->lock);
@@ -214,75 +200,6 @@ int weft__lot_wait(struct task *self, const struct lot_wait *wait)
 	if (wait->queued)
 		wait->queued(wait->arg);
 	return wait_linked(bucket, self, wait, until);
-}
-
-/* --- waking -------------------------------------------------------------------------------- */
-
-/* If his wait has ended otherwise he is about to come by himself. */
-static unsigned take(struct lot_bucket *bucket, struct task *task, struct claimed *claimed)
-{
-	unlink_waiter(bucket, task);
-	if (unlikely(!party_claim(task)))
-		return 0;
-	claimed_add(claimed, task);
-	return 1;
-}
-
-/* The heir alone; or nobody, when he is on his way already. */
-static unsigned take_heir(struct lot_bucket *bucket, struct claimed *claimed)
-{
-	return bucket->heir_queued ? take(bucket, bucket->heir, claimed) : 0;
-}
-
-static unsigned take_oldest(struct lot_bucket *bucket, const void *address, unsigned most,
-			    struct claimed *claimed)
-{
-	struct list *list = &bucket->queue.list, *link, *next;
-	unsigned count = 0;
-
-	if (waitq_idle(&bucket->queue))
-		return 0;
-	for (link = list->next; link != list && count < most; link = next) {
-		struct task *task = waitq_task(link);
-
-		next = link->next;
-		if (task->waiter.value == address)
-			count += take(bucket, task, claimed);
-	}
-	return count;
-}
-
-unsigned weft__lot_wake(const void *address, unsigned most)
-{
-	struct lot_bucket *bucket = lot_bucket(address);
-	struct claimed claimed;
-	unsigned count;
-
-	claimed_init(&claimed);
-	spin_lock(&bucket->lock);
-	if (unlikely(bucket->coveted == address) && most == 1)
-		count = take_heir(bucket, &claimed);
-	else
-		count = take_oldest(bucket, address, most, &claimed);
-	spin_unlock(&bucket->lock);
-	weft__claimed_wake(&claimed, LOT_WOKEN);
-	return count;
-}
-
-bool weft__lot_awaited(const void *address)
-{
-	struct lot_bucket *bucket = lot_bucket(address);
-	bool awaited = false;
-
-	/* relaxed: who waits has come before whoever asks, or the two do not know of each other */
-	if (!atomic_load_explicit(&bucket->waiting, memory_order_relaxed))
-		return false;
-	spin_lock(&bucket->lock);
-	for (struct list *link = bucket->queue.list.next;
-	     link && link != &bucket->queue.list && !awaited; link = link->next)
-		awaited = waitq_task(link)->waiter.value == address;
-	spin_unlock(&bucket->lock);
-	return awaited;
 }
 
 void weft__lot_forked(void)

@@ -18,6 +18,11 @@
  * P5 libc's waits for a condition give a mutex back without a word. Whoever is in one, or about to
  *    be, counts in natives of the mutex's bucket, and then tells those who wait for the mutex. Who
  *    finds natives above 0 after a try in vain looks again now and then. Full fences as in P2.
+ *    So does who waits for something that nobody is sure to tell of (unseen): nobody is to wait
+ *    for him, and he is no heir.
+ * P6 Of a lock that some have together, readers and writers wait in one queue. Whom a waker
+ *    takes depends on the object, which may be gone: so he asks only while somebody is queued
+ *    who has come for this very object, under the lock that keeps him from leaving.
  *
  * A task alone waits here; plain threads wait as libc has it.
  */
@@ -29,7 +34,17 @@
 #include <sync/waitq.h>
 
 /** What kind of object it is: for dumps. */
-enum lot_kind { LOT_MUTEX, LOT_COND, LOT_STATIC };
+enum lot_kind {
+	LOT_MUTEX,
+	LOT_COND,
+	LOT_STATIC,
+	LOT_READ,  /* a read-write lock, to read */
+	LOT_WRITE, /* ... to write */
+	LOT_SEMAPHORE,
+	LOT_BARRIER,
+	LOT_ONCE,
+	LOT_THREAD /* a thread's end; the address is a pthread_t */
+};
 
 #ifndef LOT_BITS /* a model has less */
 #define LOT_BITS 8
@@ -67,6 +82,8 @@ struct lot_wait {
 	int64_t deadline_ns; /* on @clock; WEFT_FOREVER: none */
 	clockid_t clock;     /* CLOCK_MONOTONIC, or one that may jump */
 	uint32_t bits;       /* 0 or WAIT_SHIELD */
+	bool unseen;         /* P5: nobody may tell; with a try() */
+	bool unheeding;      /* P3: try() judges by itself whether an heir is to be let go first */
 	unsigned vain; /* how often he has been woken in vain: goes to the head of the queue */
 	/* Under the lock: true, there is nothing to wait for any more. NULL: always wait. */
 	bool (*try)(void *arg);
@@ -89,6 +106,25 @@ int weft__lot_wait(struct task *self, const struct lot_wait *wait) WEFT_PRIVATE;
 
 /** lot_tell(), when somebody waits in that bucket. */
 unsigned weft__lot_wake(const void *address, unsigned most) WEFT_PRIVATE;
+
+/** Whom a waker takes of those who wait for a lock that some have together. */
+enum lot_whom {
+	LOT_NOBODY,
+	LOT_OLDEST,       /* or the heir; if he reads: all who read */
+	LOT_WRITER_FIRST, /* the oldest who writes; without one: all who read */
+	LOT_READERS
+};
+
+/** As weft__lot_wake(), for such a lock. @whom is called if somebody waits for it, under the lock:
+ * the object is there (P6). */
+unsigned weft__lot_wake_by(const void *address,
+			   enum lot_whom (*whom)(const void *address)) WEFT_PRIVATE;
+
+/** In a try(): is there an heir of the address, other than @self? */
+bool weft__lot_has_heir(const void *address, const struct task *self) WEFT_PRIVATE;
+
+/** In a try(): is anybody of this kind queued for the address? */
+bool weft__lot_has_queued(const void *address, enum lot_kind kind) WEFT_PRIVATE;
 
 /** Does anybody wait for it just now? */
 bool weft__lot_awaited(const void *address) WEFT_PRIVATE;

@@ -8,6 +8,7 @@
 #include <condition_variable>
 #include <mutex>
 #include <pthread.h>
+#include <shared_mutex>
 #include <stdexcept>
 #include <thread>
 #include <unistd.h>
@@ -223,6 +224,77 @@ TEST(statics, std_mutex_and_condition_variable)
 	CHECK_EQ(join(two), 0);
 	CHECK_EQ(join(last), 120);
 	thread.join();
+}
+
+std::once_flag once;
+
+int calls_it(void *)
+{
+	try {
+		std::call_once(once, [] {
+			weft_task_yield();
+			if (tries++ < 3)
+				throw std::runtime_error("not yet");
+			made++;
+		});
+		return 1;
+	} catch (const std::runtime_error &) {
+		return 0;
+	}
+}
+
+/* An exception goes through pthread_once(): whoever waits tries next. */
+TEST(statics, std_call_once_that_throws)
+{
+	weft_task *tasks[8];
+	int successes = 0;
+
+	for (auto &task : tasks)
+		task = start(calls_it);
+	for (auto &task : tasks)
+		successes += join(task);
+	CHECK_EQ(successes, 5);
+	CHECK_EQ(tries.load(), 4);
+	CHECK_EQ(made.load(), 1);
+}
+
+std::shared_mutex shared;
+
+int reads_and_writes(void *rounds)
+{
+	for (intptr_t i = 0; i < reinterpret_cast<intptr_t>(rounds); i++) {
+		{
+			std::unique_lock<std::shared_mutex> lock(shared);
+			int before = number;
+
+			weft_task_yield();
+			number = before + 1;
+		}
+		std::shared_lock<std::shared_mutex> lock(shared);
+		int before = number;
+
+		weft_task_yield();
+		CHECK_EQ(number, before);
+	}
+	return 0;
+}
+
+TEST(statics, std_shared_mutex)
+{
+	weft_task *one = start(reads_and_writes, reinterpret_cast<void *>(20));
+	weft_task *two = start(reads_and_writes, reinterpret_cast<void *>(20));
+	std::thread thread([] {
+		for (int i = 0; i < 20; i++) {
+			std::lock_guard<std::shared_mutex> lock(shared);
+
+			number++;
+		}
+	});
+
+	CHECK_EQ(join(one), 0);
+	CHECK_EQ(join(two), 0);
+	thread.join();
+	CHECK_EQ(number, 60);
 }
 
 int times_out(void *)

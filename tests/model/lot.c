@@ -28,6 +28,7 @@ static int park(struct task *self, int64_t until);
 #define weft__park(self, kind, until) park((self), (until))
 
 #include <sync/lot.c>
+#include <sync/lot_wake.c>
 #include <sync/word.c>
 
 enum mutants { NO_LOOK = 1, UNSEEN };
