@@ -6,8 +6,7 @@
 #   gcc                   everything, warnings are errors
 #   clang                 builds everything, runs the unit tests
 #   asan ubsan tsan       unit, fault and stress tests under a sanitizer
-#   asm                   unit tests on a switch of its own
-#   ucontext sjlj         the tests of what a switch can do wrong (label cpu; WHOLE=1: all unit tests)
+#   asm ucontext sjlj     the tests of what a switch can do wrong (label cpu; WHOLE=1: all unit tests)
 #   aarch64               unit tests under qemu-user
 #   riscv64               the tests of what a CPU can do wrong (label cpu), likewise
 #   m32                   tests of coroutines and of what is made of them, in 32 bits
@@ -202,12 +201,6 @@ variant_tsan()
 	run_by=()
 }
 
-variant_asm()
-{
-	heading asm "unit tests, WEFT_SWITCH=asm"
-	run_variant asm asm tests-unit "${unit[@]}"
-}
-
 # Few tests, for all of them take time, and what rests on a switch or a CPU sees no more of it.
 # WHOLE=1: all unit tests.
 run_in_passing()
@@ -224,6 +217,7 @@ variant_portable()
 	heading "$1" "what differs from switch to switch, WEFT_SWITCH=$1"
 	run_in_passing "$1"
 }
+variant_asm()      { variant_portable asm; }
 variant_ucontext() { variant_portable ucontext; }
 variant_sjlj()     { variant_portable sjlj; }
 
