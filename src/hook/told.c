@@ -15,10 +15,10 @@ void __tsan_release(void *addr);
 
 static struct real libc;
 
-static int got(int rc, pthread_mutex_t *mutex)
+static int got(int rc, void *lock)
 {
 	if (rc == 0)
-		__tsan_acquire(mutex);
+		__tsan_acquire(lock);
 	return rc;
 }
 
@@ -77,30 +77,23 @@ static int told_clockwait(pthread_cond_t *cond, pthread_mutex_t *mutex, clockid_
 
 /* --- read-write locks ------------------------------------------------------------------------- */
 
-static int got_rwlock(int rc, pthread_rwlock_t *rwlock)
-{
-	if (rc == 0)
-		__tsan_acquire(rwlock);
-	return rc;
-}
-
-#define TOLD_RWLOCK(way)                                                                         \
-	static int told_##way(pthread_rwlock_t *rwlock)                                          \
-	{                                                                                        \
-		return got_rwlock(libc.pthread_rwlock_##way(rwlock), rwlock);                    \
-	}                                                                                        \
-	static int told_try##way(pthread_rwlock_t *rwlock)                                       \
-	{                                                                                        \
-		return got_rwlock(libc.pthread_rwlock_try##way(rwlock), rwlock);                 \
-	}                                                                                        \
-	static int told_timed##way(pthread_rwlock_t *rwlock, const struct timespec *until)       \
-	{                                                                                        \
-		return got_rwlock(libc.pthread_rwlock_timed##way(rwlock, until), rwlock);        \
-	}                                                                                        \
-	static int told_clock##way(pthread_rwlock_t *rwlock, clockid_t clock,                    \
-				   const struct timespec *until)                                 \
-	{                                                                                        \
-		return got_rwlock(libc.pthread_rwlock_clock##way(rwlock, clock, until), rwlock); \
+#define TOLD_RWLOCK(way)                                                                   \
+	static int told_##way(pthread_rwlock_t *rwlock)                                    \
+	{                                                                                  \
+		return got(libc.pthread_rwlock_##way(rwlock), rwlock);                     \
+	}                                                                                  \
+	static int told_try##way(pthread_rwlock_t *rwlock)                                 \
+	{                                                                                  \
+		return got(libc.pthread_rwlock_try##way(rwlock), rwlock);                  \
+	}                                                                                  \
+	static int told_timed##way(pthread_rwlock_t *rwlock, const struct timespec *until) \
+	{                                                                                  \
+		return got(libc.pthread_rwlock_timed##way(rwlock, until), rwlock);         \
+	}                                                                                  \
+	static int told_clock##way(pthread_rwlock_t *rwlock, clockid_t clock,              \
+				   const struct timespec *until)                           \
+	{                                                                                  \
+		return got(libc.pthread_rwlock_clock##way(rwlock, clock, until), rwlock);  \
 	}
 
 TOLD_RWLOCK(rdlock)
@@ -127,31 +120,24 @@ static void tell_rwlocks(void)
 
 /* --- semaphores and barriers --------------------------------------------------------------------- */
 
-static int got_permit(int rc, sem_t *sem)
-{
-	if (rc == 0)
-		__tsan_acquire(sem);
-	return rc;
-}
-
 static int told_sem_wait(sem_t *sem)
 {
-	return got_permit(libc.sem_wait(sem), sem);
+	return got(libc.sem_wait(sem), sem);
 }
 
 static int told_sem_trywait(sem_t *sem)
 {
-	return got_permit(libc.sem_trywait(sem), sem);
+	return got(libc.sem_trywait(sem), sem);
 }
 
 static int told_sem_timedwait(sem_t *sem, const struct timespec *until)
 {
-	return got_permit(libc.sem_timedwait(sem, until), sem);
+	return got(libc.sem_timedwait(sem, until), sem);
 }
 
 static int told_sem_clockwait(sem_t *sem, clockid_t clock, const struct timespec *until)
 {
-	return got_permit(libc.sem_clockwait(sem, clock, until), sem);
+	return got(libc.sem_clockwait(sem, clock, until), sem);
 }
 
 static int told_sem_post(sem_t *sem)

@@ -134,6 +134,25 @@ void pause_ms(int ms)
 	usleep((useconds_t)ms * 1000);
 }
 
+struct timespec in_ms(clockid_t clock, int ms)
+{
+	struct timespec then;
+
+	clock_gettime(clock, &then);
+	then.tv_sec += (then.tv_nsec + ms * 1000000L) / 1000000000;
+	then.tv_nsec = (then.tv_nsec + ms * 1000000L) % 1000000000;
+	return then;
+}
+
+bool has_come(clockid_t clock, const struct timespec *then)
+{
+	struct timespec now;
+
+	clock_gettime(clock, &now);
+	return now.tv_sec > then->tv_sec ||
+	       (now.tv_sec == then->tv_sec && now.tv_nsec >= then->tv_nsec);
+}
+
 /* Of TCP: what has been sent is acknowledged, the rest waits for the peer to read. Others have no
  * such thing. */
 static bool nothing_on_its_way(int fd)

@@ -90,6 +90,10 @@ void peers_end(void);
  * usleep() in a thread and the hooked one in a task. */
 void pause_ms(int ms);
 
+/** The time of @clock in so many milliseconds; and is it @then by now? */
+struct timespec in_ms(clockid_t clock, int ms);
+bool has_come(clockid_t clock, const struct timespec *then);
+
 /** Sends until nothing is taken any more, and nothing is on its way: when that arrives TCP makes room,
  * much later where others use the CPUs. */
 void fill(int fd);

@@ -30,29 +30,6 @@ static void over(void)
 	LOG_ERROR(pthread_mutex_destroy(&mutex));
 }
 
-static struct timespec in_ms(clockid_t clock, int ms)
-{
-	struct timespec then;
-
-	clock_gettime(clock, &then);
-	then.tv_sec += ms / 1000;
-	then.tv_nsec += ms % 1000 * 1000000L;
-	if (then.tv_nsec >= 1000000000) {
-		then.tv_nsec -= 1000000000;
-		then.tv_sec++;
-	}
-	return then;
-}
-
-static bool has_come(clockid_t clock, const struct timespec *then)
-{
-	struct timespec now;
-
-	clock_gettime(clock, &now);
-	return now.tv_sec > then->tv_sec ||
-	       (now.tv_sec == then->tv_sec && now.tv_nsec >= then->tv_nsec);
-}
-
 /* --- one party ------------------------------------------------------------------------ */
 
 static const int types[] = { PTHREAD_MUTEX_NORMAL, PTHREAD_MUTEX_RECURSIVE,

@@ -17,25 +17,6 @@ static sem_t sem;
 static pthread_barrier_t barrier;
 static _Atomic int stage, count, serials;
 
-static struct timespec in_ms(clockid_t clock, int ms)
-{
-	struct timespec then;
-
-	clock_gettime(clock, &then);
-	then.tv_sec += (then.tv_nsec + ms * 1000000L) / 1000000000;
-	then.tv_nsec = (then.tv_nsec + ms * 1000000L) % 1000000000;
-	return then;
-}
-
-static bool has_come(clockid_t clock, const struct timespec *then)
-{
-	struct timespec now;
-
-	clock_gettime(clock, &now);
-	return now.tv_sec > then->tv_sec ||
-	       (now.tv_sec == then->tv_sec && now.tv_nsec >= then->tv_nsec);
-}
-
 static void await_stage(int wanted)
 {
 	while (stage < wanted)

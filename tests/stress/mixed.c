@@ -178,3 +178,16 @@ int64_t mixed_deadline(struct party *party)
 		return weft_in_us(rng_below(&party->rng, 400));
 	}
 }
+
+struct timespec mixed_soon(struct party *party, clockid_t clock)
+{
+	struct timespec then;
+
+	clock_gettime(clock, &then);
+	then.tv_nsec += rng_below(&party->rng, 200) * 1000L;
+	if (then.tv_nsec >= 1000000000) {
+		then.tv_nsec -= 1000000000;
+		then.tv_sec++;
+	}
+	return then;
+}

@@ -7,6 +7,7 @@
 #define WEFT_TESTS_MIXED_H
 
 #include <stdatomic.h>
+#include <time.h>
 
 #include <base/rng.h>
 #include <weft/weft.h>
@@ -54,6 +55,9 @@ void mixed_pause(struct party *party);
 
 /** A deadline: at once, soon, or later. */
 int64_t mixed_deadline(struct party *party);
+
+/** The time of @clock in less than 0.2 ms. */
+struct timespec mixed_soon(struct party *party, clockid_t clock);
 
 /* Mixtures. */
 struct kinds {

@@ -14,19 +14,6 @@
 
 enum { LIMIT_S = 60, PARTIES = 12, MUTEXES = 3 };
 
-static struct timespec soon(struct party *party, clockid_t clock)
-{
-	struct timespec then;
-
-	clock_gettime(clock, &then);
-	then.tv_nsec += rng_below(&party->rng, 200) * 1000L;
-	if (then.tv_nsec >= 1000000000) {
-		then.tv_nsec -= 1000000000;
-		then.tv_sec++;
-	}
-	return then;
-}
-
 static void run(const struct kinds *kinds, int (*body)(struct party *), void *arg, uint64_t seed)
 {
 	struct mix mix = {
@@ -66,12 +53,12 @@ static int lock_somehow(struct party *party, pthread_mutex_t *mutex)
 	case 0:
 		return pthread_mutex_trylock(mutex);
 	case 1:
-		until = soon(party, CLOCK_REALTIME);
+		until = mixed_soon(party, CLOCK_REALTIME);
 		return pthread_mutex_timedlock(mutex, &until);
 	case 2:
 		if (WEFT_TSAN && party->kind == PARTY_THREAD)
 			return pthread_mutex_lock(mutex); /* TSan does not know this call */
-		until = soon(party, CLOCK_MONOTONIC);
+		until = mixed_soon(party, CLOCK_MONOTONIC);
 		return pthread_mutex_clocklock(mutex, CLOCK_MONOTONIC, &until);
 	default:
 		return pthread_mutex_lock(mutex);
@@ -152,7 +139,7 @@ struct queue {
 
 static void await(struct party *party, pthread_cond_t *cond, pthread_mutex_t *mutex)
 {
-	struct timespec until = soon(party, CLOCK_REALTIME);
+	struct timespec until = mixed_soon(party, CLOCK_REALTIME);
 	bool timed = rng_below(&party->rng, 4) == 0;
 	int rc = timed ? pthread_cond_timedwait(cond, mutex, &until)
 		       : pthread_cond_wait(cond, mutex);

@@ -17,19 +17,6 @@
 
 enum { LIMIT_S = 60, PARTIES = 12 };
 
-static struct timespec soon(struct party *party, clockid_t clock)
-{
-	struct timespec then;
-
-	clock_gettime(clock, &then);
-	then.tv_nsec += rng_below(&party->rng, 200) * 1000L;
-	if (then.tv_nsec >= 1000000000) {
-		then.tv_nsec -= 1000000000;
-		then.tv_sec++;
-	}
-	return then;
-}
-
 static void run(const struct kinds *kinds, int (*body)(struct party *), void *arg, uint64_t seed,
 		unsigned cancel_one_of)
 {
@@ -72,7 +59,7 @@ static int read_somehow(struct party *party, pthread_rwlock_t *lock)
 	case 0:
 		return pthread_rwlock_tryrdlock(lock);
 	case 1:
-		until = soon(party, CLOCK_REALTIME);
+		until = mixed_soon(party, CLOCK_REALTIME);
 		return pthread_rwlock_timedrdlock(lock, &until);
 	default:
 		return pthread_rwlock_rdlock(lock);
@@ -87,7 +74,7 @@ static int write_somehow(struct party *party, pthread_rwlock_t *lock)
 	case 0:
 		return pthread_rwlock_trywrlock(lock);
 	case 1:
-		until = soon(party, CLOCK_REALTIME);
+		until = mixed_soon(party, CLOCK_REALTIME);
 		return pthread_rwlock_timedwrlock(lock, &until);
 	default:
 		return pthread_rwlock_wrlock(lock);
@@ -198,7 +185,7 @@ static int take_somehow(struct party *party, sem_t *sem)
 	case 0:
 		return sem_trywait(sem);
 	case 1:
-		until = soon(party, CLOCK_REALTIME);
+		until = mixed_soon(party, CLOCK_REALTIME);
 		return sem_timedwait(sem, &until);
 	default:
 		return sem_wait(sem);
